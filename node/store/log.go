@@ -1,0 +1,283 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/waypost-directory/waypost/protocol"
+)
+
+// Digest is the SHA-256 of a body. The zero Digest means that there is none.
+type Digest [32]byte
+
+// DigestOf returns the digest under which body is stored.
+func DigestOf(body []byte) Digest { return sha256.Sum256(body) }
+
+// IsZero reports whether there is no body.
+func (d Digest) IsZero() bool { return d == Digest{} }
+
+// String returns the digest in lower-case hexadecimal.
+func (d Digest) String() string { return hex.EncodeToString(d[:]) }
+
+// Via is the way by which an activity came to the door.
+type Via string
+
+// The ways in.
+const (
+	ViaLocal Via = "local" // published here
+	ViaInbox Via = "inbox" // delivered to an inbox
+	ViaPull  Via = "pull"  // read from a peer while catching up
+	ViaFetch Via = "fetch" // fetched from its origin
+)
+
+// Outcome is what the door did with an activity that it accepted.
+type Outcome string
+
+// The outcomes.
+const (
+	Stored     Outcome = "stored"     // it is now the current state
+	Superseded Outcome = "superseded" // kept, but something newer was here already
+	Ignored    Outcome = "ignored"    // kept; nothing to do
+)
+
+// Entry is one line of the log: that an activity was accepted, and what about.
+// The signed bytes lie apart, under Digest, so that they can be erased while
+// the entry stays.
+type Entry struct {
+	Seq     uint64    // position, from 1 without gaps; set by Append
+	Type    string    // the activity's type, e.g. "Create"
+	ID      string    // the activity's IRI
+	Actor   string    // IRI of who did it
+	Object  string    // IRI of what it was done to
+	CID     string    // the community concerned; may be empty
+	UID     string    // the listing concerned; may be empty
+	Kind    string    // the listing's kind; may be empty
+	Version uint64    // the listing's version, as its origin numbered it
+	Digest  Digest    // of the body; set by Append
+	Via     Via       // how it came in
+	From    string    // the host that it came from; empty when local
+	At      time.Time // when it was accepted, by our clock, in UTC
+	Outcome Outcome
+}
+
+// Log is the append-only record of everything accepted. Entries are never
+// changed nor reordered; only bodies can be erased.
+//
+// Its methods may be called concurrently.
+type Log struct {
+	store Store
+
+	mu      sync.Mutex
+	changed chan struct{} // guarded by mu; closed and replaced by Notify
+}
+
+// NewLog returns the log kept in s.
+func NewLog(s Store) *Log {
+	return &Log{store: s, changed: make(chan struct{})}
+}
+
+// Append gives e the next number and stores it, and body under its digest,
+// within tx: if tx does not commit there is no gap. It sets e.Seq and
+// e.Digest. A nil body stores none; a body that was erased before stays
+// erased.
+func (l *Log) Append(tx Tx, e *Entry, body []byte) error {
+	last, err := lastSeq(tx)
+	if err != nil {
+		return err
+	}
+	e.Seq = last + 1
+	e.Digest = Digest{}
+	if len(body) > 0 {
+		if e.Digest, err = putBody(tx, body); err != nil {
+			return err
+		}
+	}
+	row, err := encodeEntry(e)
+	if err != nil {
+		return err
+	}
+	if err := tx.Put(LogKey(e.Seq), row); err != nil {
+		return err
+	}
+	return tx.Put(metaLastSeq(), binary.BigEndian.AppendUint64(nil, e.Seq))
+}
+
+// Read returns up to limit entries with numbers above after, in order. Fewer
+// than limit means that there are no more yet.
+func (l *Log) Read(ctx context.Context, after uint64, limit int) ([]Entry, error) {
+	var entries []Entry
+	err := l.store.View(ctx, func(tx Tx) error {
+		entries = nil
+		for item, err := range tx.Scan(Range{Prefix: LogPrefix(), From: LogKey(after + 1), Limit: limit}) {
+			if err != nil {
+				return err
+			}
+			e, err := decodeEntry(item.Key, item.Value)
+			if err != nil {
+				return err
+			}
+			entries = append(entries, e)
+		}
+		return nil
+	})
+	return entries, err
+}
+
+// Last returns the number of the newest entry, 0 for an empty log.
+func (l *Log) Last(ctx context.Context) (last uint64, err error) {
+	err = l.store.View(ctx, func(tx Tx) error {
+		last, err = lastSeq(tx)
+		return err
+	})
+	return last, err
+}
+
+// Body returns the signed bytes under digest: kind Gone when they were
+// erased, NotFound when they were never here.
+func (l *Log) Body(ctx context.Context, digest Digest) (body []byte, err error) {
+	err = l.store.View(ctx, func(tx Tx) error {
+		body, err = l.BodyIn(tx, digest)
+		return err
+	})
+	return body, err
+}
+
+// BodyIn is Body within a transaction.
+func (l *Log) BodyIn(tx Tx, digest Digest) ([]byte, error) {
+	body, err := tx.Get(BodyKey(digest))
+	if errors.Is(err, ErrNotFound) {
+		return nil, protocol.Errorf("store.Body", protocol.NotFound, digest.String(), "there is no body with this digest")
+	}
+	if err == nil && len(body) == 0 {
+		return nil, protocol.Errorf("store.Body", protocol.Gone, digest.String(), "this was erased")
+	}
+	return body, err
+}
+
+// EraseBody forgets the bytes under digest for good: only the digest stays,
+// so that they are not taken in again. They leave the disk at the next
+// [Purger.Purge].
+func (l *Log) EraseBody(tx Tx, digest Digest) error {
+	if digest.IsZero() {
+		return nil
+	}
+	return tx.Put(BodyKey(digest), nil)
+}
+
+// Notify wakes everyone in Wait. Call it after each commit that appended;
+// [Committer] does so through its OnCommit.
+func (l *Log) Notify() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Changed returns a channel that is closed at the next Notify. To miss
+// nothing take the channel first, then read, then wait on it.
+func (l *Log) Changed() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.changed
+}
+
+// Wait returns nil as soon as the log has an entry above after, within
+// milliseconds of its commit, or the error of an ended ctx.
+func (l *Log) Wait(ctx context.Context, after uint64) error {
+	for {
+		changed := l.Changed()
+		last, err := l.Last(ctx)
+		if err != nil || last > after {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func metaLastSeq() []byte { return MetaKey("last log number") }
+
+func lastSeq(tx Tx) (uint64, error) {
+	v, err := tx.Get(metaLastSeq())
+	if errors.Is(err, ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return KeyNumber(v), nil
+}
+
+// putBody stores body unless it is there, or was erased, already.
+func putBody(tx Tx, body []byte) (Digest, error) {
+	digest := DigestOf(body)
+	_, err := tx.Get(BodyKey(digest))
+	if !errors.Is(err, ErrNotFound) {
+		return digest, err
+	}
+	return digest, tx.Put(BodyKey(digest), body)
+}
+
+// entryRow is Entry as stored: short names, because there is one a change for
+// ever; unknown names are ignored, so that an older program can read on.
+type entryRow struct {
+	Type    string  `json:"t,omitempty"`
+	ID      string  `json:"i,omitempty"`
+	Actor   string  `json:"a,omitempty"`
+	Object  string  `json:"o,omitempty"`
+	CID     string  `json:"c,omitempty"`
+	UID     string  `json:"u,omitempty"`
+	Kind    string  `json:"k,omitempty"`
+	Version uint64  `json:"n,omitempty"`
+	Digest  []byte  `json:"d,omitempty"`
+	Via     Via     `json:"v,omitempty"`
+	From    string  `json:"f,omitempty"`
+	At      int64   `json:"w,omitempty"` // Unix nanoseconds
+	Outcome Outcome `json:"r,omitempty"`
+}
+
+func encodeEntry(e *Entry) ([]byte, error) {
+	row := entryRow{
+		Type: e.Type, ID: e.ID, Actor: e.Actor, Object: e.Object,
+		CID: e.CID, UID: e.UID, Kind: e.Kind, Version: e.Version,
+		Via: e.Via, From: e.From, Outcome: e.Outcome,
+	}
+	if !e.Digest.IsZero() {
+		row.Digest = e.Digest[:]
+	}
+	if !e.At.IsZero() {
+		row.At = e.At.UnixNano()
+	}
+	b, err := json.Marshal(row)
+	if err != nil {
+		return nil, fmt.Errorf("write log entry %d: %w", e.Seq, err)
+	}
+	return b, nil
+}
+
+func decodeEntry(key, value []byte) (Entry, error) {
+	var row entryRow
+	if err := json.Unmarshal(value, &row); err != nil {
+		return Entry{}, fmt.Errorf("read log entry %d: %w", KeyNumber(key), err)
+	}
+	e := Entry{
+		Seq: KeyNumber(key), Type: row.Type, ID: row.ID, Actor: row.Actor, Object: row.Object,
+		CID: row.CID, UID: row.UID, Kind: row.Kind, Version: row.Version,
+		Via: row.Via, From: row.From, Outcome: row.Outcome,
+	}
+	copy(e.Digest[:], row.Digest)
+	if row.At != 0 {
+		e.At = time.Unix(0, row.At).UTC()
+	}
+	return e, nil
+}
