@@ -19,7 +19,8 @@ type Op struct {
 	// before it in the same transaction wrote. When it returns an error,
 	// nothing that it wrote is kept and the others are not affected. Like
 	// any function given to [Store.Update] it may run more than once, on
-	// another goroutine, and has no effect but through tx.
+	// another goroutine, has no effect but through tx, and calls neither
+	// Update nor Do.
 	Apply func(tx Tx) error
 }
 

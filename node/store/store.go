@@ -54,7 +54,8 @@ type Store interface {
 	// broken disk, kind Unavailable) the writes are whole or absent, and may
 	// yet turn out to be whole.
 	//
-	// ctx is looked at before each run and not while committing.
+	// ctx is looked at before each run and not while committing. fn must not
+	// begin another Update, which may wait for this one to end.
 	Update(ctx context.Context, fn func(Tx) error) error
 
 	// Close waits for running transactions and releases the files. What was
