@@ -147,7 +147,7 @@ func (c *Client) networkFailure(ctx context.Context, u *url.URL, err error) *Fai
 		f = addressFailure(u, err)
 	}
 	if f == nil {
-		f = tlsFailure(u, err)
+		f = c.tlsFailure(u, err)
 	}
 	if f == nil {
 		f = c.timeoutFailure(u.Host, err)
@@ -202,7 +202,7 @@ func addressFailure(u *url.URL, err error) *Failure {
 	return nil
 }
 
-func tlsFailure(u *url.URL, err error) *Failure {
+func (c *Client) tlsFailure(u *url.URL, err error) *Failure {
 	var (
 		host    = u.Hostname()
 		invalid x509.CertificateInvalidError
@@ -215,7 +215,7 @@ func tlsFailure(u *url.URL, err error) *Failure {
 	words := ""
 	switch {
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired && invalid.Cert != nil:
-		words = expiredWords(invalid)
+		words = expiredWords(invalid.Cert, c.now())
 	case errors.As(err, &name):
 		words = fmt.Sprintf("their certificate is not for the name %s; ask them to get one for it", host)
 	case errors.As(err, &unknown):
@@ -233,13 +233,13 @@ func tlsFailure(u *url.URL, err error) *Failure {
 }
 
 // expiredWords tells an expired certificate from one that is not valid yet:
-// Go reports both as expired, with the certificate.
-func expiredWords(e x509.CertificateInvalidError) string {
+// Go reports both as expired.
+func expiredWords(cert *x509.Certificate, now time.Time) string {
 	const day = "2 January 2006"
-	if strings.Contains(e.Detail, "is before") {
-		return fmt.Sprintf("their certificate is valid only from %s; check this machine's clock, then ask them", e.Cert.NotBefore.Format(day))
+	if now.Before(cert.NotBefore) {
+		return fmt.Sprintf("their certificate is valid only from %s; check this machine's clock, then ask them", cert.NotBefore.Format(day))
 	}
-	return fmt.Sprintf("their certificate expired on %s; ask them to renew it", e.Cert.NotAfter.Format(day))
+	return fmt.Sprintf("their certificate expired on %s; ask them to renew it", cert.NotAfter.Format(day))
 }
 
 func (c *Client) timeoutFailure(host string, err error) *Failure {

@@ -144,3 +144,17 @@ func counter(n *atomic.Int64, h http.HandlerFunc) http.HandlerFunc {
 		h(w, r)
 	}
 }
+
+// serveConns is serve that counts the connections made to it.
+func serveConns(t testing.TB, conns *atomic.Int64, h http.HandlerFunc) string {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	s.Start()
+	t.Cleanup(s.Close)
+	return s.URL
+}
