@@ -2,70 +2,12 @@ package store
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"sync"
-	"time"
 
 	"github.com/waypost-directory/waypost/protocol"
 )
-
-// Digest is the SHA-256 of a body. The zero Digest means that there is none.
-type Digest [32]byte
-
-// DigestOf returns the digest under which body is stored.
-func DigestOf(body []byte) Digest { return sha256.Sum256(body) }
-
-// IsZero reports whether there is no body.
-func (d Digest) IsZero() bool { return d == Digest{} }
-
-// String returns the digest in lower-case hexadecimal.
-func (d Digest) String() string { return hex.EncodeToString(d[:]) }
-
-// Via is the way by which an activity came to the door.
-type Via string
-
-// The ways in.
-const (
-	ViaLocal Via = "local" // published here
-	ViaInbox Via = "inbox" // delivered to an inbox
-	ViaPull  Via = "pull"  // read from a peer while catching up
-	ViaFetch Via = "fetch" // fetched from its origin
-)
-
-// Outcome is what the door did with an activity that it accepted.
-type Outcome string
-
-// The outcomes.
-const (
-	Stored     Outcome = "stored"     // it is now the current state
-	Superseded Outcome = "superseded" // kept, but something newer was here already
-	Ignored    Outcome = "ignored"    // kept; nothing to do
-)
-
-// Entry is one line of the log: that an activity was accepted, and what about.
-// The signed bytes lie apart, under Digest, so that they can be erased while
-// the entry stays.
-type Entry struct {
-	Seq     uint64    // position, from 1 without gaps; set by Append
-	Type    string    // the activity's type, e.g. "Create"
-	ID      string    // the activity's IRI
-	Actor   string    // IRI of who did it
-	Object  string    // IRI of what it was done to
-	CID     string    // the community concerned; may be empty
-	UID     string    // the listing concerned; may be empty
-	Kind    string    // the listing's kind; may be empty
-	Version uint64    // the listing's version, as its origin numbered it
-	Digest  Digest    // of the body; set by Append
-	Via     Via       // how it came in
-	From    string    // the host that it came from; empty when local
-	At      time.Time // when it was accepted, by our clock, in UTC
-	Outcome Outcome
-}
 
 // Log is the append-only record of everything accepted. Entries are never
 // changed nor reordered; only bodies can be erased.
@@ -99,11 +41,7 @@ func (l *Log) Append(tx Tx, e *Entry, body []byte) error {
 			return err
 		}
 	}
-	row, err := encodeEntry(e)
-	if err != nil {
-		return err
-	}
-	if err := tx.Put(LogKey(e.Seq), row); err != nil {
+	if err := tx.Put(LogKey(e.Seq), encodeEntry(e)); err != nil {
 		return err
 	}
 	return tx.Put(metaLastSeq(), binary.BigEndian.AppendUint64(nil, e.Seq))
@@ -226,58 +164,4 @@ func putBody(tx Tx, body []byte) (Digest, error) {
 		return digest, err
 	}
 	return digest, tx.Put(BodyKey(digest), body)
-}
-
-// entryRow is Entry as stored: short names, because there is one a change for
-// ever; unknown names are ignored, so that an older program can read on.
-type entryRow struct {
-	Type    string  `json:"t,omitempty"`
-	ID      string  `json:"i,omitempty"`
-	Actor   string  `json:"a,omitempty"`
-	Object  string  `json:"o,omitempty"`
-	CID     string  `json:"c,omitempty"`
-	UID     string  `json:"u,omitempty"`
-	Kind    string  `json:"k,omitempty"`
-	Version uint64  `json:"n,omitempty"`
-	Digest  []byte  `json:"d,omitempty"`
-	Via     Via     `json:"v,omitempty"`
-	From    string  `json:"f,omitempty"`
-	At      int64   `json:"w,omitempty"` // Unix nanoseconds
-	Outcome Outcome `json:"r,omitempty"`
-}
-
-func encodeEntry(e *Entry) ([]byte, error) {
-	row := entryRow{
-		Type: e.Type, ID: e.ID, Actor: e.Actor, Object: e.Object,
-		CID: e.CID, UID: e.UID, Kind: e.Kind, Version: e.Version,
-		Via: e.Via, From: e.From, Outcome: e.Outcome,
-	}
-	if !e.Digest.IsZero() {
-		row.Digest = e.Digest[:]
-	}
-	if !e.At.IsZero() {
-		row.At = e.At.UnixNano()
-	}
-	b, err := json.Marshal(row)
-	if err != nil {
-		return nil, fmt.Errorf("write log entry %d: %w", e.Seq, err)
-	}
-	return b, nil
-}
-
-func decodeEntry(key, value []byte) (Entry, error) {
-	var row entryRow
-	if err := json.Unmarshal(value, &row); err != nil {
-		return Entry{}, fmt.Errorf("read log entry %d: %w", KeyNumber(key), err)
-	}
-	e := Entry{
-		Seq: KeyNumber(key), Type: row.Type, ID: row.ID, Actor: row.Actor, Object: row.Object,
-		CID: row.CID, UID: row.UID, Kind: row.Kind, Version: row.Version,
-		Via: row.Via, From: row.From, Outcome: row.Outcome,
-	}
-	copy(e.Digest[:], row.Digest)
-	if row.At != 0 {
-		e.At = time.Unix(0, row.At).UTC()
-	}
-	return e, nil
 }
