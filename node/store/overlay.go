@@ -12,8 +12,16 @@ import (
 type overlay struct {
 	under  Tx
 	writes []write // by key, one a key
-	failed error   // ErrTooBig, once a Put was refused
+	size   int     // bytes staged, those overwritten since included
+	failed error   // the first Put that was refused
 }
+
+// Bounds of one operation, so that a runaway one is refused before it takes
+// all memory; no driver commits as much at once.
+const (
+	maxStagedWrites = 1 << 14
+	maxStagedBytes  = 4 * MaxValue
+)
 
 // write is one staged Put or Delete.
 type write struct {
@@ -32,7 +40,11 @@ func (o *overlay) Get(key []byte) ([]byte, error) {
 }
 
 func (o *overlay) Put(key, value []byte) error {
-	if err := CheckPut(key, value); err != nil {
+	err := CheckPut(key, value)
+	if o.size += len(key) + len(value); err == nil && (o.size > maxStagedBytes || len(o.writes) >= maxStagedWrites) {
+		err = ErrTooBig
+	}
+	if err != nil {
 		o.failed = err
 		return err
 	}

@@ -15,10 +15,8 @@ package badger
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,7 +84,7 @@ func Open(opts Options) (*DB, error) {
 		stop:   make(chan struct{}),
 	}
 	d.changed.L = &d.mu
-	if err := d.openFiles(); err != nil {
+	if err := d.openFiles(d.badgerOptions()); err != nil {
 		return nil, err
 	}
 	d.writer <- struct{}{}
@@ -115,14 +113,14 @@ func (d *DB) badgerOptions() badger.Options {
 
 // openFiles opens what is in the folder. The caller has the writer's token,
 // or is Open.
-func (d *DB) openFiles() error {
+func (d *DB) openFiles(opts badger.Options) error {
 	if err := prepareDir(d.opts.Dir); err != nil {
 		return err
 	}
 	if err := d.checkRoom(min(d.opts.Reserve, roomToOpen)); err != nil {
 		return err
 	}
-	db, err := badger.Open(d.badgerOptions())
+	db, err := badger.Open(opts)
 	if err != nil {
 		return diskError("badger.Open", d.opts.Dir, err)
 	}
@@ -201,6 +199,30 @@ func (d *DB) View(ctx context.Context, fn func(store.Tx) error) error {
 
 // Update implements [store.Store]. fn runs once.
 func (d *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
+	return d.write(ctx, func(db *badger.DB) error {
+		txn := db.NewTransaction(true)
+		defer txn.Discard()
+		t := &tx{ctx: ctx, txn: txn, update: true}
+		if err := fn(t); err != nil {
+			return err
+		}
+		if t.failed != nil {
+			return t.failed
+		}
+		err := txn.Commit()
+		if errors.Is(err, badger.ErrTxnTooBig) {
+			return store.ErrTooBig
+		}
+		if err != nil {
+			d.breakDown(err)
+		}
+		// Also when Commit is content: see logger.
+		return d.brokenError()
+	})
+}
+
+// write calls fn when it is our turn and the disk may be written to.
+func (d *DB) write(ctx context.Context, fn func(*badger.DB) error) error {
 	if err := d.takeTurn(ctx); err != nil {
 		return err
 	}
@@ -213,24 +235,7 @@ func (d *DB) Update(ctx context.Context, fn func(store.Tx) error) error {
 	if err := d.mayWrite(); err != nil {
 		return err
 	}
-	txn := db.NewTransaction(true)
-	defer txn.Discard()
-	t := &tx{ctx: ctx, txn: txn, update: true}
-	if err := fn(t); err != nil {
-		return err
-	}
-	if t.failed != nil {
-		return t.failed
-	}
-	err = txn.Commit()
-	if errors.Is(err, badger.ErrTxnTooBig) {
-		return store.ErrTooBig
-	}
-	if err != nil {
-		d.breakDown(err)
-	}
-	// Also when Commit is content: see logger.
-	return d.brokenError()
+	return fn(db)
 }
 
 func (d *DB) takeTurn(ctx context.Context) error {
@@ -272,102 +277,6 @@ func (d *DB) Close() error {
 	}
 }
 
-// collectValues removes files of the value log that are mostly dead.
-func (d *DB) collectValues() {
-	tick := time.NewTicker(d.opts.GCEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-d.stop:
-			return
-		case <-tick.C:
-			if err := d.collect(0.5); err != nil {
-				d.log.Warn("could not collect dead values; will try again", "error", err)
-			}
-		}
-	}
-}
-
-// collect rewrites value-log files of which at least that share is dead.
-func (d *DB) collect(share float64) error {
-	d.gc.Lock()
-	defer d.gc.Unlock()
-	db, err := d.acquire()
-	if err != nil {
-		return err
-	}
-	defer d.release()
-	for err == nil {
-		if err = d.mayWrite(); err != nil {
-			return err
-		}
-		select {
-		case <-d.stop:
-			return errClosed(d.opts.Dir)
-		default:
-		}
-		err = db.RunValueLogGC(share)
-	}
-	if errors.Is(err, badger.ErrNoRewrite) {
-		// Badger never syncs its count of what is dead where.
-		return syncFile(filepath.Join(d.opts.Dir, "DISCARD"))
-	}
-	return err
-}
-
-// Purge implements [store.Purger]. It closes the files for a moment, which
-// writes out what is in memory only, merges every table of the tree so that
-// no older version of a key is left, and rewrites each value-log file that
-// holds anything dead. Readers wait for about a tenth of a second; a long
-// View, such as a backup, holds Purge up until it ends or ctx does.
-//
-// Known limit: Badger counts what is dead in each value-log file, and a power
-// cut may lose the counts of the last half minute. A file whose count is lost
-// is rewritten by the first Purge after something else in it has died. Values
-// that were being written when the process was killed, and were never
-// acknowledged, are not counted either.
-func (d *DB) Purge(ctx context.Context) error {
-	if err := d.rewriteMemory(ctx); err != nil {
-		return fmt.Errorf("purge: %w", err)
-	}
-	if err := d.flatten(); err != nil {
-		return fmt.Errorf("purge: %w", err)
-	}
-	if err := d.collect(1e-9); err != nil {
-		return fmt.Errorf("purge: %w", err)
-	}
-	return nil
-}
-
-// rewriteMemory closes and opens the files, so that everything in memory is
-// in a table, and the value log begins a new file: only older ones can be
-// collected.
-func (d *DB) rewriteMemory(ctx context.Context) error {
-	d.gc.Lock() // before the turn: the collector writes
-	defer d.gc.Unlock()
-	if err := d.takeTurn(ctx); err != nil {
-		return err
-	}
-	defer d.endTurn()
-	if err := d.mayWrite(); err != nil {
-		return err
-	}
-	if err := d.touchBothEnds(); err != nil {
-		return err
-	}
-	if err := d.closeFiles(ctx); err != nil {
-		if ctx.Err() == nil {
-			d.giveUp(diskError("badger.Purge", d.opts.Dir, err))
-		}
-		return err
-	}
-	err := d.openFiles()
-	if err != nil {
-		d.giveUp(err)
-	}
-	return err
-}
-
 // giveUp answers everyone from now on with err, once db is nil or about to be.
 func (d *DB) giveUp(err error) {
 	d.mu.Lock()
@@ -376,34 +285,4 @@ func (d *DB) giveUp(err error) {
 		d.closed = err
 	}
 	d.changed.Broadcast()
-}
-
-// touchBothEnds deletes a key below and one above all others, neither of
-// which exists, so that the table now in memory spans all keys: merging it
-// down then takes every table along. Otherwise versions that a reader still
-// needed at the last merge would stay for as long as nobody writes near them.
-func (d *DB) touchBothEnds() error {
-	db, err := d.acquire()
-	if err != nil {
-		return err
-	}
-	defer d.release()
-	return db.Update(func(txn *badger.Txn) error {
-		if err := txn.Delete([]byte{0x00}); err != nil {
-			return err
-		}
-		return txn.Delete([]byte{0xff, 0xff, 0xff, 0xff})
-	})
-}
-
-func (d *DB) flatten() error {
-	db, err := d.acquire()
-	if err != nil {
-		return err
-	}
-	defer d.release()
-	if err := d.mayWrite(); err != nil {
-		return err
-	}
-	return db.Flatten(1)
 }
