@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/viper"
+
+	"github.com/waypost-directory/waypost/node"
+)
+
+// configFile is the file of settings in a data folder.
+const configFile = "waypost.yaml"
+
+// settings are what flags, WAYPOST_… variables and waypost.yaml say, in that
+// order of weight.
+type settings struct{ v *viper.Viper }
+
+func newSettings(root *cobra.Command) *settings {
+	s := &settings{v: viper.New()}
+	f := root.PersistentFlags()
+	f.String("data", "", "data folder (WAYPOST_DATA)")
+	f.String("config", "", "file of settings; waypost.yaml in the data folder or here when left out")
+	f.Bool("dev", false, "allow http and loopback peers; for trying things out only")
+	f.String("log", "info", "least level to log: debug, info, warn or error")
+	f.Bool("json", false, "print JSON")
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return s.read(cmd) }
+	return s
+}
+
+func (s *settings) read(cmd *cobra.Command) error {
+	s.v.SetEnvPrefix("WAYPOST")
+	s.v.SetEnvKeyReplacer(strings.NewReplacer("-", "_"))
+	s.v.AutomaticEnv()
+	if err := s.v.BindPFlags(cmd.Flags()); err != nil {
+		return err
+	}
+	file := s.v.GetString("config")
+	if file == "" {
+		file = s.findFile()
+	}
+	if file == "" {
+		return nil
+	}
+	s.v.SetConfigFile(file)
+	if err := s.v.ReadInConfig(); err != nil {
+		return wrongUsage("cannot read the settings in %s: %v; mend the file or leave it out", file, err)
+	}
+	return nil
+}
+
+func (s *settings) findFile() string {
+	for _, dir := range []string{s.v.GetString("data"), "."} {
+		if dir == "" {
+			continue
+		}
+		file := filepath.Join(dir, configFile)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return ""
+}
+
+func (s *settings) data() (string, error) {
+	dir := s.v.GetString("data")
+	if dir == "" {
+		return "", wrongUsage("which data folder? add --data DIR or set WAYPOST_DATA")
+	}
+	return filepath.Abs(dir)
+}
+
+func (s *settings) logger() (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(s.v.GetString("log"))); err != nil {
+		return nil, wrongUsage("--log must be debug, info, warn or error, not %q", s.v.GetString("log"))
+	}
+	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// node is the configuration of the node in the data folder.
+func (s *settings) node() (node.Config, error) {
+	dir, err := s.data()
+	if err != nil {
+		return node.Config{}, err
+	}
+	log, err := s.logger()
+	if err != nil {
+		return node.Config{}, err
+	}
+	return node.Config{DataDir: dir, BaseURL: s.v.GetString("base-url"), Store: s.v.GetString("store"),
+		Dev: s.v.GetBool("dev"), Version: version, Logger: log}, nil
+}
+
+// existing is the configuration of a folder that init has set up.
+func (s *settings) existing() (node.Config, error) {
+	cfg, err := s.node()
+	if err != nil {
+		return cfg, err
+	}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "store")); errors.Is(err, fs.ErrNotExist) {
+		return cfg, fmt.Errorf("there is no Waypost data in %s; set it up with: waypost init --data %s", cfg.DataDir, cfg.DataDir)
+	}
+	return cfg, nil
+}

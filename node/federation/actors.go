@@ -1,0 +1,338 @@
+package federation
+
+import (
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/waypost-directory/waypost/node/store"
+	"github.com/waypost-directory/waypost/node/transport"
+	"github.com/waypost-directory/waypost/protocol"
+	"github.com/waypost-directory/waypost/protocol/httpsig"
+	"github.com/waypost-directory/waypost/protocol/vocab"
+)
+
+// Bounds of the cache of other servers' actors.
+const (
+	actorTTL      = 24 * time.Hour
+	refreshEvery  = 5 * time.Minute // how often a failed signature may fetch a key anew
+	failureTTL    = 2 * time.Minute // how long a failed fetch is remembered
+	maxCached     = 2_000           // actors in memory
+	fetchBudget   = 20              // requests that one incoming activity may cause
+	maxCharterDoc = 512 << 10
+)
+
+// Actors finds other servers' actors and keys, keeps them for a day, and
+// fetches charters and objects. It implements directory.Resolver. What it
+// returns was served by its own origin over the guarded transport; proofs are
+// checked by whoever asked.
+type Actors struct {
+	Client *transport.Client
+	Store  store.Store
+	Signer func() transport.Signer // the Application, which secure-mode servers want on every GET
+	Now    func() time.Time
+
+	mu     sync.Mutex
+	cached map[string]*cachedActor // by IRI; guarded by mu
+}
+
+// cachedActor is an actor with its parsed key. Everything in it is read-only
+// but refreshed.
+type cachedActor struct {
+	actor     protocol.Actor
+	key       crypto.PublicKey
+	fetched   time.Time
+	refreshed time.Time // guarded by Actors.mu: last forced fetch
+	err       error     // the fetch failed; kept for failureTTL
+}
+
+// actorRow is how an actor lies in the store.
+type actorRow struct {
+	Raw     json.RawMessage `json:"raw"`
+	Fetched time.Time       `json:"fetched"`
+}
+
+// Actor returns an actor's document, from the cache when it is fresh.
+func (a *Actors) Actor(ctx context.Context, iri string) (protocol.Actor, error) {
+	c, err := a.lookup(ctx, iri, false)
+	if err != nil {
+		return protocol.Actor{}, err
+	}
+	return c.actor, nil
+}
+
+// Cached returns an actor's document from the cache however old it is; it
+// never uses the network.
+func (a *Actors) Cached(ctx context.Context, iri string) (protocol.Actor, error) {
+	if c := a.inMemory(iri); c != nil && c.err == nil {
+		return c.actor, nil
+	}
+	c, err := a.fromStore(ctx, iri)
+	if err != nil {
+		return protocol.Actor{}, err
+	}
+	return c.actor, nil
+}
+
+// Refresh fetches an actor anew whatever the cache says.
+func (a *Actors) Refresh(ctx context.Context, iri string) (protocol.Actor, error) {
+	c, err := a.fetch(ctx, iri)
+	if err != nil {
+		return protocol.Actor{}, err
+	}
+	return c.actor, nil
+}
+
+func (a *Actors) inMemory(iri string) *cachedActor {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.cached[iri]
+}
+
+// lookup goes through memory, the store and the network. force skips the
+// caches, at most once in refreshEvery for each actor.
+func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedActor, error) {
+	c := a.inMemory(iri)
+	if c == nil {
+		var err error
+		if c, err = a.fromStore(ctx, iri); err == nil {
+			a.keep(iri, c)
+		}
+	}
+	now := a.Now()
+	if c != nil {
+		if c.err != nil && now.Sub(c.fetched) < failureTTL {
+			return nil, c.err
+		}
+		fresh := c.err == nil && now.Sub(c.fetched) < actorTTL
+		if fresh && (!force || !a.mayRefresh(c, now)) {
+			return c, nil
+		}
+	}
+	got, err := a.fetch(ctx, iri)
+	if err != nil && c != nil && c.err == nil && protocol.KindOf(err) == protocol.Unavailable && !force {
+		return c, nil // stale beats nothing while its server is away
+	}
+	return got, err
+}
+
+func (a *Actors) mayRefresh(c *cachedActor, now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now.Sub(c.refreshed) < refreshEvery {
+		return false
+	}
+	c.refreshed = now
+	return true
+}
+
+func (a *Actors) fromStore(ctx context.Context, iri string) (*cachedActor, error) {
+	var row actorRow
+	err := a.Store.View(ctx, func(tx store.Tx) error {
+		raw, err := tx.Get(store.RemoteKey(iri))
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(raw, &row)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return parseActor(row.Raw, row.Fetched)
+}
+
+func parseActor(raw []byte, fetched time.Time) (*cachedActor, error) {
+	actor, err := vocab.ParseActor(raw)
+	if err != nil {
+		return nil, err
+	}
+	c := &cachedActor{actor: actor, fetched: fetched}
+	if actor.PublicKeyPEM != "" {
+		if c.key, err = httpsig.ParsePublicKey(actor.PublicKeyPEM); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// fetch gets an actor from its own server. The document must say that it is
+// the very thing that was asked for, or an attacker's server could speak for
+// another's actor (CVE-2024-23832).
+func (a *Actors) fetch(ctx context.Context, iri string) (*cachedActor, error) {
+	c, err := a.fetchActor(ctx, iri)
+	if err != nil {
+		a.keep(iri, &cachedActor{err: err, fetched: a.Now()})
+		return nil, err
+	}
+	a.keep(iri, c)
+	row, err := json.Marshal(actorRow{Raw: c.actor.Raw, Fetched: c.fetched})
+	if err != nil {
+		return nil, err
+	}
+	err = a.Store.Update(ctx, func(tx store.Tx) error { return tx.Put(store.RemoteKey(iri), row) })
+	return c, err
+}
+
+func (a *Actors) fetchActor(ctx context.Context, iri string) (*cachedActor, error) {
+	resp, err := a.Client.GetActivity(ctx, iri, a.signer())
+	if err != nil {
+		return nil, err
+	}
+	c, err := parseActor(resp.Body, a.Now())
+	if err != nil {
+		return nil, err
+	}
+	if c.actor.ID != iri {
+		return nil, protocol.Errorf("fetch actor", protocol.Unverified, iri, "the document there says that it is %s", clip(c.actor.ID))
+	}
+	if c.actor.KeyID != "" && protocol.Origin(c.actor.KeyID) != protocol.Origin(iri) {
+		return nil, protocol.Errorf("fetch actor", protocol.Unverified, iri, "its key is on another host")
+	}
+	return c, nil
+}
+
+func (a *Actors) keep(iri string, c *cachedActor) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.cached == nil {
+		a.cached = make(map[string]*cachedActor)
+	}
+	if len(a.cached) >= maxCached {
+		for old := range a.cached { // any one will do: the store has them all
+			delete(a.cached, old)
+			break
+		}
+	}
+	a.cached[iri] = c
+}
+
+func (a *Actors) signer() transport.Signer {
+	if a.Signer == nil {
+		return nil
+	}
+	return a.Signer()
+}
+
+// KeyOf returns the public key of a keyId and the actor that it belongs to. The
+// actor's own document must list the key. force fetches it anew.
+func (a *Actors) KeyOf(ctx context.Context, keyID string, force bool) (crypto.PublicKey, string, error) {
+	iri, _, _ := strings.Cut(keyID, "#")
+	c, err := a.lookup(ctx, iri, force)
+	if protocol.KindOf(err) == protocol.Unverified || protocol.KindOf(err) == protocol.Invalid {
+		// GoToSocial's keyId is a document of its own that names the actor.
+		if owner := a.ownerOf(ctx, iri); owner != "" {
+			c, err = a.lookup(ctx, owner, force)
+		}
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	if key, ok := c.multikey(keyID); ok {
+		return key, c.actor.ID, nil
+	}
+	if c.key == nil || c.actor.KeyID != keyID {
+		return nil, "", protocol.Errorf("find key", protocol.Unverified, keyID, "its owner does not list this key")
+	}
+	return c.key, c.actor.ID, nil
+}
+
+func (c *cachedActor) multikey(keyID string) (crypto.PublicKey, bool) {
+	multibase, ok := c.actor.Assertion[keyID]
+	if !ok {
+		return nil, false
+	}
+	key, err := httpsig.ParseMultikey(multibase)
+	return key, err == nil
+}
+
+// ownerOf reads a key document and returns the actor that it says owns it, on
+// the same origin only.
+func (a *Actors) ownerOf(ctx context.Context, keyDoc string) string {
+	resp, err := a.Client.GetActivity(ctx, keyDoc, a.signer())
+	if err != nil {
+		return ""
+	}
+	var doc struct {
+		ID        string `json:"id"`
+		Owner     string `json:"owner"`
+		PublicKey struct {
+			Owner string `json:"owner"`
+		} `json:"publicKey"`
+	}
+	if json.Unmarshal(resp.Body, &doc) != nil {
+		return ""
+	}
+	for _, owner := range []string{doc.PublicKey.Owner, doc.Owner, doc.ID} {
+		if owner != "" && owner != keyDoc && protocol.Origin(owner) == protocol.Origin(keyDoc) {
+			return owner
+		}
+	}
+	return ""
+}
+
+// Charter fetches the first charter of a community from a node.
+func (a *Actors) Charter(ctx context.Context, cid, origin string) ([]byte, error) {
+	const op = "fetch charter"
+	url := origin + "/waypost/v1/communities/" + cid + "/charters"
+	resp, err := a.Client.Get(ctx, url, transport.GetOptions{Accept: "application/json", Signer: a.signer(),
+		MaxBytes: maxCharterDoc, Media: transport.IsJSON})
+	if err != nil {
+		return nil, err
+	}
+	var doc struct {
+		Charters []json.RawMessage `json:"charters"`
+	}
+	if err := json.Unmarshal(resp.Body, &doc); err != nil || len(doc.Charters) == 0 {
+		return nil, protocol.Errorf(op, protocol.Invalid, url, "the answer holds no charter")
+	}
+	return doc.Charters[0], nil
+}
+
+// Object fetches the document at an IRI, from that IRI's own origin.
+func (a *Actors) Object(ctx context.Context, iri string) ([]byte, error) {
+	resp, err := a.Client.GetActivity(ctx, iri, a.signer())
+	if err != nil {
+		return nil, err
+	}
+	if protocol.Origin(resp.URL) != protocol.Origin(iri) {
+		return nil, protocol.Errorf("fetch object", protocol.Unverified, iri, "its host sent us on to another one")
+	}
+	return resp.Body, nil
+}
+
+// verify checks a request's signature and returns who signed. When it fails
+// against a cached key, the key is fetched once more: it may have been changed.
+func (a *Actors) verify(req *http.Request, body []byte, base string) (httpsig.Verified, string, error) {
+	v, owner, err := a.verifyOnce(req, body, base, false)
+	if err == nil || protocol.KindOf(err) != protocol.Unverified || errors.Is(err, context.Canceled) {
+		return v, owner, err
+	}
+	if owner == "" {
+		return v, owner, err
+	}
+	return a.verifyOnce(req, body, base, true)
+}
+
+func (a *Actors) verifyOnce(req *http.Request, body []byte, base string, force bool) (v httpsig.Verified, owner string, err error) {
+	v, err = httpsig.Verify(req, body, httpsig.VerifyOptions{
+		Now:     a.Now(),
+		BaseURL: base,
+		KeyOf: func(ctx context.Context, keyID string) (key crypto.PublicKey, err error) {
+			key, owner, err = a.KeyOf(ctx, keyID, force)
+			return key, err
+		},
+	})
+	return v, owner, err
+}
+
+func clip(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "…"
+	}
+	return s
+}

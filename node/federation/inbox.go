@@ -1,0 +1,158 @@
+package federation
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/waypost-directory/waypost/node/directory"
+	"github.com/waypost-directory/waypost/node/store"
+	"github.com/waypost-directory/waypost/node/transport"
+	"github.com/waypost-directory/waypost/protocol"
+	"github.com/waypost-directory/waypost/protocol/vocab"
+)
+
+// inboxesAtOnce bounds how many activities are worked on at a time; more are
+// asked to come back, so that a flood cannot take the memory.
+const inboxesAtOnce = 64
+
+// signatureMemory is how long a request's signature is remembered: longer than
+// any that is still accepted.
+const signatureMemory = 2 * time.Hour
+
+// serveInbox takes one activity, for an actor's inbox and the shared one alike:
+// bounded, parsed, its signature verified, then through the door. 202 means
+// that it is on disk.
+func (f *Federation) serveInbox(w http.ResponseWriter, r *http.Request) {
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	default:
+		w.Header().Set("Retry-After", "30")
+		f.fail(w, r, protocol.Errorf("inbox", protocol.Unavailable, "", "this node is busy; try again in half a minute"))
+		return
+	}
+	res, err := f.receive(r)
+	if err != nil {
+		f.fail(w, r, err)
+		return
+	}
+	f.log.Debug("received", "outcome", res.Outcome, "seq", res.Seq)
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (f *Federation) receive(r *http.Request) (directory.Result, error) {
+	body, err := readBody(r)
+	if err != nil {
+		return directory.Result{}, err
+	}
+	a, err := vocab.ParseActivity(body)
+	if err != nil {
+		return directory.Result{}, err
+	}
+	ctx := transport.WithBudget(r.Context(), fetchBudget)
+	if f.farewell(ctx, a) {
+		return directory.Result{Outcome: directory.Ignored}, nil
+	}
+	verified, signer, err := f.actors.verify(r.WithContext(ctx), body, f.base)
+	if err != nil {
+		return directory.Result{}, unverified(a.ID, err)
+	}
+	from := hostOf(signer)
+	f.heard(ctx, from)
+	return f.dir.Accept(ctx, directory.Incoming{
+		Activity: a, Via: store.ViaInbox, Signer: signer, From: from,
+		Signature: verified.SignatureHash, SignatureExpires: f.now().Add(signatureMemory),
+	})
+}
+
+// unverified turns a failure to find a key into the 401 that it means for the
+// sender, except when waiting may help.
+func unverified(id string, err error) error {
+	switch protocol.KindOf(err) {
+	case protocol.Unverified, protocol.Unavailable:
+		return err
+	}
+	return &protocol.Error{Op: "check signature", Kind: protocol.Unverified, ID: id, Err: err}
+}
+
+// farewell recognises the Delete of an actor that we never knew. Mastodon sends
+// them to everyone, and the key to check them with is gone already.
+func (f *Federation) farewell(ctx context.Context, a protocol.Activity) bool {
+	if a.Type != "Delete" || a.Object.ID != a.Actor {
+		return false
+	}
+	_, err := f.actors.Cached(ctx, a.Actor)
+	return errors.Is(err, store.ErrNotFound)
+}
+
+// readBody reads at most what an activity may be, and refuses other types.
+func readBody(r *http.Request) ([]byte, error) {
+	const op = "inbox"
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/activity+json" && kind != "application/ld+json" && kind != "application/json" {
+		return nil, protocol.Errorf(op, protocol.Invalid, "", "send application/activity+json")
+	}
+	if r.ContentLength > vocab.MaxActivityBytes {
+		return nil, tooLarge()
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, vocab.MaxActivityBytes+1))
+	if err != nil {
+		return nil, protocol.Errorf(op, protocol.Invalid, "", "the request broke off: %v", err)
+	}
+	if len(body) > vocab.MaxActivityBytes {
+		return nil, tooLarge()
+	}
+	return body, nil
+}
+
+func tooLarge() error {
+	return protocol.Errorf("inbox", protocol.TooLarge, "", "an activity has at most %d bytes", vocab.MaxActivityBytes)
+}
+
+func hostOf(iri string) string {
+	u, err := url.Parse(iri)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}
+
+// fail answers with the status of an error's kind. A bad signature is 401 and
+// nothing else, or servers never try their second way of signing.
+func (f *Federation) fail(w http.ResponseWriter, r *http.Request, err error) {
+	status := Status(err)
+	if status >= 500 {
+		f.log.Error("request failed", "path", r.URL.Path, "error", err)
+	} else {
+		f.log.Info("refused", "path", r.URL.Path, "status", status, "error", err)
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// Status is the HTTP status for an error. It is the one place that decides.
+func Status(err error) int {
+	switch protocol.KindOf(err) {
+	case protocol.Invalid:
+		return http.StatusBadRequest
+	case protocol.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case protocol.Unverified:
+		return http.StatusUnauthorized
+	case protocol.Forbidden:
+		return http.StatusForbidden
+	case protocol.NotFound:
+		return http.StatusNotFound
+	case protocol.Gone:
+		return http.StatusGone
+	case protocol.Conflict:
+		return http.StatusConflict
+	case protocol.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
