@@ -50,11 +50,11 @@ func Occurrences(l *protocol.Listing, from, to time.Time, limit int) []time.Time
 //
 // rrule-go looks for the next occurrence of a rule that has none ("every 30
 // February") until the year 9999, day by day, and cannot be stopped. So the
-// rule is expanded in a calendar that ends soon: the years are moved by a
-// multiple of 28, after which dates fall on the same weekdays, to just before
-// 9999. That holds between 1901 and 2099 and between 9901 and 9999; outside
-// of those a listing has its start only. Times are moved as wall-clock times
-// and put back into the timezone afterwards.
+// rule is expanded in years that are just before it. Calendars repeat after
+// 400 years and, from 1901 to 2099, after 28: years are first moved back by
+// whole 28s to before 2000, then forward by 8000, and every date keeps its
+// weekday. A listing that does not fit in there has its start only. Times are
+// moved as wall-clock times and put back into the timezone afterwards.
 func iterator(l *protocol.Listing, from, to time.Time) func() (time.Time, bool) {
 	none := func() (time.Time, bool) { return time.Time{}, false }
 	zone := time.UTC
@@ -75,8 +75,8 @@ func iterator(l *protocol.Listing, from, to time.Time) func() (time.Time, bool) 
 			horizon = until
 		}
 	}
-	shift := (9999 - horizon.Year()) / 28 * 28
-	if start.Year() < 1901 || horizon.Year() > 2099 || start.Year()+shift < 9901 || horizon.Before(start) {
+	shift := 8000 - max(0, horizon.Year()-1999+27)/28*28
+	if start.Year()+shift < 9901 || horizon.Year() > 2099 || horizon.Before(start) {
 		return none
 	}
 	rule.Dtstart, rule.Until = floating(start, shift), floating(horizon, shift)

@@ -120,7 +120,7 @@ func Terms(text string) []Term {
 	for part := range strings.SplitSeq(text, `"`) {
 		chunks := []string{part}
 		if !quoted {
-			chunks = strings.FieldsFunc(part, unicode.IsSpace)
+			chunks = strings.FieldsFunc(part, func(r rune) bool { return !inWord(r) && !strings.ContainsRune(joiners, r) })
 		}
 		for _, chunk := range chunks {
 			t := Term{Words: wordsOf(chunk)}
@@ -146,12 +146,16 @@ func Terms(text string) []Term {
 	return terms
 }
 
+// joiners keep the words on both sides of them together, as in drop-in and
+// don't; anything else between words is as good as a space.
+const joiners = "-‐'’._@"
+
+func inWord(r rune) bool { return unicode.In(r, unicode.L, unicode.N, unicode.M) }
+
 // wordsOf splits at everything that is not a letter, digit or mark, as the
 // tokenizers of the drivers do.
 func wordsOf(s string) []string {
-	words := strings.FieldsFunc(s, func(r rune) bool {
-		return r == unicode.ReplacementChar || !unicode.In(r, unicode.L, unicode.N, unicode.M)
-	})
+	words := strings.FieldsFunc(s, func(r rune) bool { return !inWord(r) })
 	if len(words) > maxPhraseWords {
 		words = words[:maxPhraseWords]
 	}
@@ -165,10 +169,12 @@ func wordsOf(s string) []string {
 	return words
 }
 
+// filler reports whether a word says nothing about what is looked for: the
+// small words, and those with which people ask ("I need help with …").
 func filler(word string) bool {
 	switch word {
-	case "a", "an", "and", "any", "are", "at", "by", "can", "do", "for", "from", "how", "i", "in", "is", "me",
-		"my", "near", "of", "on", "or", "our", "some", "someone", "somebody", "that", "the", "there", "to",
+	case "a", "an", "and", "any", "are", "at", "by", "can", "do", "for", "find", "from", "get", "help", "how", "i", "in", "is", "looking", "me",
+		"my", "near", "need", "of", "on", "or", "our", "some", "someone", "somebody", "that", "the", "there", "to",
 		"us", "want", "we", "what", "where", "who", "with", "you", "your":
 		return true
 	}
@@ -193,7 +199,5 @@ func Fold(s string) string {
 			return r
 		}, norm.NFD.String(s))
 	}
-	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
-		return !unicode.In(r, unicode.L, unicode.N, unicode.M)
-	}), " ")
+	return strings.Join(strings.FieldsFunc(strings.ToLower(s), func(r rune) bool { return !inWord(r) }), " ")
 }

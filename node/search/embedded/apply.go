@@ -10,7 +10,9 @@ import (
 	"github.com/waypost-directory/waypost/protocol"
 )
 
-type writeStatements struct{ listing, facts, text, dropListing, dropText, cursor, hit *sql.Stmt }
+type writeStatements struct {
+	listing, facts, text, dropListing, dropText, flush, cursor, hit *sql.Stmt
+}
 
 func (w *writeStatements) prepare(ctx context.Context, db *sql.DB) error {
 	return prepare(ctx, db, map[**sql.Stmt]string{
@@ -19,6 +21,7 @@ func (w *writeStatements) prepare(ctx context.Context, db *sql.DB) error {
 		&w.text:        "INSERT OR REPLACE INTO fulltext (rowid, title, summary, words, place, body) VALUES (?, ?, ?, ?, ?, ?)",
 		&w.dropListing: "DELETE FROM listings WHERE id = ?",
 		&w.dropText:    "DELETE FROM fulltext WHERE rowid = ?",
+		&w.flush:       "INSERT INTO fulltext (fulltext) VALUES ('flush')",
 		&w.cursor:      "UPDATE meta SET value = ? WHERE name = 'cursor'",
 		&w.hit:         "SELECT hit FROM listings WHERE id = ?",
 	})
@@ -195,6 +198,11 @@ func (x *Index) write(ctx context.Context, tx *sql.Tx, steps []step, cursor uint
 		if err != nil {
 			return err
 		}
+	}
+	// FTS5 gathers the words in memory and writes them when the transaction
+	// commits, which is while searches wait; so have it do that now.
+	if _, err := tx.StmtContext(ctx, w.flush).ExecContext(ctx); err != nil {
+		return err
 	}
 	_, err := tx.StmtContext(ctx, w.cursor).ExecContext(ctx, int64(cursor))
 	return err
