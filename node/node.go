@@ -25,7 +25,6 @@ import (
 	"github.com/waypost-directory/waypost/node/store"
 	"github.com/waypost-directory/waypost/node/store/badger"
 	"github.com/waypost-directory/waypost/node/transport"
-	"github.com/waypost-directory/waypost/node/web"
 	"github.com/waypost-directory/waypost/protocol"
 )
 
@@ -57,7 +56,6 @@ type Node struct {
 	committer  *store.Committer
 	client     *transport.Client
 	indexer    *search.Indexer
-	web        *web.Web
 	handler    http.Handler
 	reindexing chan struct{} // asks the indexer's loop to begin again
 }
@@ -83,7 +81,7 @@ func New(ctx context.Context, cfg Config) (_ *Node, err error) {
 	if err := n.openDirectory(ctx); err != nil {
 		return nil, err
 	}
-	return n, n.openOutside()
+	return n, nil
 }
 
 func (c *Config) complete() error {
@@ -142,7 +140,7 @@ func (n *Node) openDirectory(ctx context.Context) (err error) {
 		}
 		return nil
 	}
-	n.Index, err = embedded.Open(embedded.Config{Dir: cfg.DataDir, Communities: n.Directory, Now: cfg.Now, Logger: cfg.Logger})
+	n.Index, err = embedded.Open(ctx, embedded.Config{Dir: cfg.DataDir, Communities: n.Directory, Now: cfg.Now, Log: cfg.Logger})
 	if err != nil {
 		return err
 	}
@@ -189,9 +187,6 @@ func (n *Node) heard(ctx context.Context, host string) {
 
 // Handler serves everything that the world may ask for.
 func (n *Node) Handler() http.Handler { return n.handler }
-
-// Admin serves the commands. Whoever can reach it may do everything.
-func (n *Node) Admin() http.Handler { return n.web.Admin() }
 
 // Run works until ctx ends: the followers of the log, the deliveries, the
 // pulls and the housekeeping. Serving HTTP is the caller's.
