@@ -124,6 +124,9 @@ func (d *DB) openFiles(opts badger.Options) error {
 	if err != nil {
 		return diskError("badger.Open", d.opts.Dir, err)
 	}
+	if err := d.settle(); err != nil {
+		return errors.Join(diskError("badger.Open", d.opts.Dir, err), db.Close())
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.db = db

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/waypost-directory/waypost/protocol"
 )
@@ -26,13 +27,16 @@ import (
 //
 // After a failed sync nobody can say what reached the disk, and a later sync
 // would report success without having written it (Linux forgets). So the first
-// failed sync ends all writing until the program is started again: recovery
-// then reads what is there. Reading goes on. Badger itself would go on
-// writing, and only logs it when the sync of a value log fails: see logger.
+// failed sync of the write-ahead log ends all writing until the program is
+// started again; reading goes on, and recovery then takes what is there. When
+// the value log cannot be synced, Badger only logs that, and goes on to record
+// the transaction with pointers to values that may be lost; it cannot be
+// stopped, so we end the process there and then, as PostgreSQL does: see logger.
 //
 // A process that is killed, or a power cut, between making and sizing a file,
 // or between emptying and removing it, leaves it empty, and Badger refuses to
-// open such a folder: see prepareDir.
+// open such a folder: see prepareDir. And write-ahead logs that were being
+// recovered must be gone for good before anyone reads: see settle.
 
 // roomToOpen is what opening may write: the tables of the memory that was not
 // written out before, and new files.
@@ -123,19 +127,46 @@ func syncFile(path string) error {
 	return f.Sync()
 }
 
+// settle waits until the write-ahead logs that were recovered have become
+// tables and are removed, newest last, and makes that durable. A reader who
+// began before would hold on to them, and when it ends Badger removes the
+// newest first; interrupted in between, the next recovery would read an older
+// log without the newer one that deletes what is in the older, and if the
+// tables have been merged meanwhile, deleted keys would be back.
+func (d *DB) settle() error {
+	for begin := time.Now(); time.Since(begin) < settleWithin; time.Sleep(time.Millisecond) {
+		logs, err := filepath.Glob(filepath.Join(d.opts.Dir, "*.mem"))
+		if err != nil {
+			return err
+		}
+		if len(logs) <= 1 { // the new one
+			return syncFile(d.opts.Dir)
+		}
+	}
+	d.log.Warn("the store is slow to write out what it recovered", "waited", settleWithin)
+	return nil
+}
+
+// settleWithin bounds the wait of settle, which takes some 50 ms after a crash
+// and nothing otherwise: a disk that is full may never get there.
+const settleWithin = 10 * time.Second
+
 // logger hands Badger's messages on. It is also the only way to learn of a
-// failed sync of the value log, which Badger logs but does not return, and of
-// a failed write of the collector before the next one begins: both messages
-// are logged on Badger's writing goroutine before the transaction concerned,
-// or the next, is answered.
+// failed write of the collector before the next transaction is answered, and
+// of a failed sync of the value log, which Badger logs but does not return:
+// both messages are logged on Badger's writing goroutine, the latter before
+// anything points to the values concerned.
 type logger struct{ db *DB }
 
 func (l *logger) Errorf(format string, args ...any) {
 	message := strings.TrimSpace(fmt.Sprintf(format, args...))
-	if strings.HasPrefix(format, "Error while curlf sync") || strings.HasPrefix(format, "writeRequests:") {
+	l.db.log.Error(message)
+	switch {
+	case strings.HasPrefix(format, "Error while curlf sync"):
+		panic(diskError("badger.Update", l.db.opts.Dir, errors.New(message)))
+	case strings.HasPrefix(format, "writeRequests:"):
 		l.db.breakDown(errors.New(message))
 	}
-	l.db.log.Error(message)
 }
 
 func (l *logger) Warningf(format string, args ...any) { l.log(slog.LevelWarn, format, args) }
