@@ -18,7 +18,7 @@ import (
 
 // RecoveryCard is what a steward keeps on paper: 128 random bits, from which
 // the steward's keys are derived. It works when the host and its domain are
-// gone (sync.md, decision 10). Whoever holds it is the steward: show it once,
+// gone. Whoever holds it is the steward: show it once,
 // store it nowhere, never log it.
 type RecoveryCard struct {
 	secret [16]byte

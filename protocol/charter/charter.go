@@ -24,8 +24,8 @@ const (
 // KindCode is the kind of a key that is derived from a recovery card.
 const KindCode = "code"
 
-// Charter is what the stewards of a community signed (docs/protocol; sync.md
-// §2). It holds no names and no addresses of people: it is public for ever.
+// Charter is what the stewards of a community signed. It holds no names and no
+// addresses of people, because it is public for ever.
 type Charter struct {
 	Type      string    `json:"type"`      // "Charter"
 	Community *string   `json:"community"` // the cid; null in the first charter

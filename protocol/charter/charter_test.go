@@ -400,7 +400,7 @@ func TestVectors_HoldForAnyImplementation(t *testing.T) {
 
 func writeVectors(t *testing.T) {
 	t.Helper()
-	v := map[string]any{"source": "Waypost: recovery cards and first charters (sync.md, decisions 1, 3 and 10)"}
+	v := map[string]any{"source": "Waypost: recovery cards and first charters"}
 	var cards, charters, refused []map[string]string
 	for _, secret := range []string{"00000000000000000000000000000000", "000102030405060708090a0b0c0d0e0f", "ffffffffffffffffffffffffffffffff"} {
 		b, _ := hex.DecodeString(secret)

@@ -41,7 +41,7 @@ func (c Charter) problem() string {
 
 // thresholdProblem: one steward alone is solo; otherwise n ≥ 3 and n/2 < k ≤
 // n−1, so that two rival charters need people who sign both, and one steward
-// may be lost (sync.md §1.2).
+// may be lost.
 func (c Charter) thresholdProblem() string {
 	n, k := len(c.Stewards), c.Threshold
 	switch {

@@ -30,12 +30,12 @@ const maxSigned = 20
 
 // SignCavage signs a request as every server reads it: Date, Host and, when
 // there is a body, Digest are set, and "(request-target) host date [digest]"
-// are signed with RSA and SHA-256 (draft-cavage-http-signatures-12; interop.md
-// §1.1.3). A signature of either scheme that was there before is replaced. A
-// nil body means a request without one.
+// are signed with RSA and SHA-256 (draft-cavage-http-signatures-12). A
+// signature of either scheme that was there before is replaced. A nil body
+// means a request without one.
 func SignCavage(req *http.Request, body []byte, keyID string, key *rsa.PrivateKey, now time.Time) error {
 	const op = "httpsig.SignCavage"
-	if strings.ContainsAny(keyID, "\",\\") || keyID == "" {
+	if keyID == "" || strings.ContainsFunc(keyID, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\",\\", r) }) {
 		return protocol.Errorf(op, protocol.Invalid, keyID, "the key id cannot be written in a header")
 	}
 	unsign(req)

@@ -171,7 +171,7 @@ func TestSignCavage_WritesWhatEveryServerReads(t *testing.T) {
 
 func TestSign_RefusesAKeyIDThatBreaksTheHeader(t *testing.T) {
 	for _, id := range []string{"", `a",headers="date`, "a\nb", "a,b", `a\`} {
-		if err := SignCavage(post(t, inbox), nil, id, rsaKey(t), now); id != "a\nb" && err == nil {
+		if err := SignCavage(post(t, inbox), nil, id, rsaKey(t), now); err == nil {
 			t.Errorf("cavage: %q was accepted", id)
 		}
 	}

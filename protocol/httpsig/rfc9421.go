@@ -30,7 +30,7 @@ const maxLabels = 4
 const label = "sig1"
 
 // SignRFC9421 signs a request's method and address and, when there is a body,
-// its Content-Digest (RFC 9421; interop.md §1.1.3). key is an *rsa.PrivateKey,
+// its Content-Digest (RFC 9421; Mastodon asks for the same). key is an *rsa.PrivateKey,
 // for rsa-v1_5-sha256, or an ed25519.PrivateKey. A signature of either scheme
 // that was there before is replaced. A nil body means a request without one.
 func SignRFC9421(req *http.Request, body []byte, keyID string, key crypto.Signer, now time.Time) error {

@@ -22,9 +22,8 @@ const (
 	RFC9421 Scheme = "rfc9421"
 )
 
-// The window around our clock in which the signed time must lie (interop.md
-// §5.1(6)). Outside it a request is refused, so a replay table need not
-// remember more than their sum.
+// The window around our clock in which the signed time must lie. Outside it a
+// request is refused, so a replay table need not remember more than their sum.
 const (
 	MaxAge   = time.Hour
 	MaxAhead = 5 * time.Minute

@@ -216,10 +216,10 @@ func signedHash(config []byte, d document, context []byte) [2 * sha256.Size]byte
 // config is a proof as it arrived.
 type config struct {
 	Proof
-	context                    []byte
-	kind, suite, purpose, word string
-	value                      []byte
-	unsigned                   []byte // canonical form without proofValue
+	context              []byte
+	kind, suite, purpose string
+	value                []byte
+	unsigned             []byte // canonical form without proofValue
 }
 
 func readConfig(raw []byte) (config, error) {
