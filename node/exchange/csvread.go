@@ -204,10 +204,12 @@ func readTime(cell string, loc *time.Location) (time.Time, bool) {
 		return t, true
 	}
 	cell = strings.ToLower(strings.ReplaceAll(tidyLine(cell), ",", ""))
-	cell = strings.Replace(cell, "t", " ", min(1, strings.Count(cell[:min(len(cell), 11)], "t")))
+	if len(cell) > 10 && cell[10] == 't' {
+		cell = cell[:10] + " " + cell[11:] // 2027-03-02T10:00
+	}
 	for _, day := range dayLayouts() {
 		for _, clock := range []string{"15:04", "15:04:05", "3:04pm", "3:04 pm", "3pm", "3 pm", "3.04pm", "15.04"} {
-			if t, err := time.ParseInLocation(strings.ToLower(day)+" "+clock, cell, loc); err == nil {
+			if t, err := time.ParseInLocation(day+" "+clock, cell, loc); err == nil {
 				return t, true
 			}
 		}

@@ -348,7 +348,7 @@ func (c *calendar) override(found *occurrences, o *component, masters []*compone
 	}
 	changed := occurrence{source: o, times: when, key: key}
 	switch {
-	case onwards(o):
+	case onwards(o) && len(found.list) > 0:
 		found.changeFrom(named.t, changed)
 	case known:
 		found.list[i] = changed

@@ -106,7 +106,7 @@ func clip(s string) string { return cut(s, 60) }
 
 var (
 	htmlPattern  = regexp.MustCompile(`(?i)</?(?:p|br|a|b|i|u|ul|ol|li|div|span|html|strong|em|h[1-6]|table|font)\b[^>]*>`)
-	htmlBreak    = regexp.MustCompile(`(?i)<br\s*/?>|</(?:div|li|tr|h[1-6]|ul|ol)>`)
+	htmlBreak    = regexp.MustCompile(`(?i)<br\s*/?>|</(?:div|tr|h[1-6]|ul|ol)>`)
 	htmlParting  = regexp.MustCompile(`(?i)</p>`)
 	htmlItem     = regexp.MustCompile(`(?i)<li\b[^>]*>`)
 	htmlLink     = regexp.MustCompile(`(?is)<a\b[^>]*\bhref="(https?://[^"]+)"[^>]*>([^<]*)</a>`)
@@ -128,7 +128,7 @@ func plainText(strict *bluemonday.Policy, s string) string {
 	})
 	s = htmlBreak.ReplaceAllString(s, "\n")
 	s = htmlParting.ReplaceAllString(s, "\n\n")
-	s = htmlItem.ReplaceAllString(s, "- ")
+	s = htmlItem.ReplaceAllString(s, "\n- ")
 	return tidyText(html.UnescapeString(strict.Sanitize(s)))
 }
 
