@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -92,6 +93,35 @@ func BenchmarkApply(b *testing.B) {
 			b.ReportMetric(float64((cpu(b)-before).Microseconds())/float64(b.N*batch), "cpu-µs/listing")
 		})
 	}
+}
+
+// BenchmarkApplyWhileSearching is how long a change takes to be findable while
+// two visitors search without a pause.
+func BenchmarkApplyWhileSearching(b *testing.B) {
+	x := filled(b, b.TempDir(), 10_000)
+	changes := searchtest.Changes(searchtest.Listings(10_000, 2))
+	ctx, cancel := context.WithCancel(context.Background())
+	var visitors sync.WaitGroup
+	for range 2 {
+		visitors.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				x.Search(ctx, searchtest.Queries()[i%len(searchtest.Queries())].Query)
+			}
+		})
+	}
+	var took []time.Duration
+	for i := 0; b.Loop(); i++ {
+		start := time.Now()
+		if err := x.Apply(context.Background(), changes[i%len(changes):][:1], uint64(i)); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(start))
+	}
+	cancel()
+	visitors.Wait()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 }
 
 func BenchmarkOpen(b *testing.B) {

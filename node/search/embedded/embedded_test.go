@@ -287,7 +287,7 @@ func TestApply_KeepsRecurringListingsExpanded(t *testing.T) {
 }
 
 func TestSearch_TooManyToRankComeSoonestFirst(t *testing.T) {
-	x := filled(t, t.TempDir(), 3_000)
+	x := filled(t, t.TempDir(), 1_800)
 	a, err := x.Search(context.Background(), protocol.Query{Text: "help", Kinds: []protocol.Kind{"event"}, PerPage: 50})
 	if err != nil || a.Total < 50 {
 		t.Fatalf("total %d, %v", a.Total, err)
@@ -354,7 +354,7 @@ func TestIndex_StaysSmall(t *testing.T) {
 		fmt.Printf("MEMORY %d kB, opened in %v\n", anonymous(t)-before, opened)
 		return
 	}
-	if testing.Short() || anonymous(t) == 0 {
+	if testing.Short() || raceDetector || anonymous(t) == 0 {
 		return
 	}
 	dir := t.TempDir()
