@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -25,6 +26,7 @@ import (
 	"github.com/waypost-directory/waypost/node/store"
 	"github.com/waypost-directory/waypost/node/store/badger"
 	"github.com/waypost-directory/waypost/node/transport"
+	"github.com/waypost-directory/waypost/node/web"
 	"github.com/waypost-directory/waypost/protocol"
 )
 
@@ -56,6 +58,7 @@ type Node struct {
 	committer  *store.Committer
 	client     *transport.Client
 	indexer    *search.Indexer
+	web        *web.Web
 	handler    http.Handler
 	reindexing chan struct{} // asks the indexer's loop to begin again
 }
@@ -148,8 +151,7 @@ func (n *Node) openDirectory(ctx context.Context) (err error) {
 	n.Deliverer = federation.NewDeliverer(n.deliverConfig(actors))
 	n.Peers = peer.New(n.peerConfig(actors))
 	n.Steward = steward.New(steward.Config{Store: n.Store, Now: cfg.Now})
-	n.serveFederation(actors)
-	return nil
+	return n.serve(actors)
 }
 
 func (n *Node) deliverConfig(actors *federation.Actors) federation.DeliverConfig {
@@ -169,12 +171,27 @@ func (n *Node) peerConfig(actors *federation.Actors) peer.Config {
 	return c
 }
 
-func (n *Node) serveFederation(actors *federation.Actors) {
-	f := federation.New(federation.Config{Directory: n.Directory, Actors: actors, Base: n.Config.BaseURL,
-		Version: n.Config.Version, Now: n.Config.Now, Logger: n.Config.Logger, Heard: n.heard})
+// serve builds the handlers: the federation's routes first, then the pages.
+func (n *Node) serve(actors *federation.Actors) (err error) {
+	cfg := n.Config
+	f := federation.New(federation.Config{Directory: n.Directory, Actors: actors, Base: cfg.BaseURL,
+		Version: cfg.Version, Now: cfg.Now, Logger: cfg.Logger, Heard: n.heard})
+	n.web, err = web.New(web.Config{Directory: n.Directory, Search: n.Index, Steward: n.Steward, Base: cfg.BaseURL,
+		Version: cfg.Version, Peers: n.Peers, Deliveries: n.Deliverer, Now: cfg.Now, Logger: cfg.Logger,
+		Positions: func(ctx context.Context) ([]store.Position, error) {
+			return store.Positions(ctx, n.Log, n.indexer, n.Deliverer)
+		},
+		Ready:   func(ctx context.Context) error { _, err := n.Log.Last(ctx); return err },
+		Backup:  func(ctx context.Context, w io.Writer) error { return store.Backup(ctx, n.Store, w) },
+		Reindex: n.Reindex})
+	if err != nil {
+		return err
+	}
 	r := mux.NewRouter()
 	f.Routes(r)
+	n.web.Routes(r)
 	n.handler = r
+	return nil
 }
 
 // heard spreads the word that a host is alive.
@@ -187,6 +204,9 @@ func (n *Node) heard(ctx context.Context, host string) {
 
 // Handler serves everything that the world may ask for.
 func (n *Node) Handler() http.Handler { return n.handler }
+
+// Admin serves the commands. Whoever can reach it may do everything.
+func (n *Node) Admin() http.Handler { return n.web.Admin() }
 
 // Run works until ctx ends: the followers of the log, the deliveries, the
 // pulls and the housekeeping. Serving HTTP is the caller's.
@@ -278,6 +298,26 @@ func (n *Node) CatchUp(ctx context.Context) error {
 	}
 	stop()
 	return errors.Join(<-done, <-done)
+}
+
+// SignInLink makes a link that signs the first steward in, once.
+func (n *Node) SignInLink(ctx context.Context) (string, error) {
+	code, _, err := n.Steward.CreateLink(ctx, "")
+	return n.web.SignInURL(code), err
+}
+
+// Restore fills the empty data folder of cfg from a backup and returns the
+// base URL that it was made under.
+func Restore(ctx context.Context, cfg Config, r io.Reader) (base string, err error) {
+	db, err := badger.Open(badger.Options{Dir: filepath.Join(cfg.DataDir, "store"), Logger: cfg.Logger})
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := store.Restore(ctx, db, r); err != nil {
+		return "", err
+	}
+	return directory.BaseOf(ctx, db)
 }
 
 // housekeep forgets what is only kept for a time.

@@ -75,7 +75,7 @@ func runInit(cmd *cobra.Command, s *settings, n directory.NewCommunity) error {
 		return err
 	}
 	out := cmd.OutOrStdout()
-	printCard(out, minted)
+	printCard(out, minted.Community, minted.Card.String())
 	if !cfg.Dev && !s.v.GetBool("yes") {
 		if err := confirmCard(out, cmd.InOrStdin(), minted); err != nil {
 			return err
@@ -130,14 +130,14 @@ func writeSettings(cfg node.Config, listen string) error {
 	return v.WriteConfigAs(filepath.Join(cfg.DataDir, configFile))
 }
 
-func printCard(w io.Writer, m directory.Minted) {
+func printCard(w io.Writer, c protocol.Community, card string) {
 	fmt.Fprintf(w, `The community %q is set up. Its identity, for life, is
   %s
 
 RECOVERY CARD of its first steward. Write it down now; it is not stored.
   %s
 With it the community can be brought back when this machine is lost.
-`, m.Community.Name, m.Community.CID, m.Card)
+`, c.Name, c.CID, card)
 }
 
 // confirmCard asks for the end of the card, so that it was at least looked at.

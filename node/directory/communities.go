@@ -184,3 +184,26 @@ func firstOf(list ...string) string {
 	}
 	return ""
 }
+
+// BaseOf returns the base URL that a store's communities were set up under.
+func BaseOf(ctx context.Context, s store.Store) (base string, err error) {
+	err = s.View(ctx, func(tx store.Tx) error {
+		for item, err := range tx.Scan(store.Range{Prefix: store.CommunityPrefix()}) {
+			if err != nil {
+				return err
+			}
+			var c protocol.Community
+			if err := json.Unmarshal(item.Value, &c); err != nil {
+				return err
+			}
+			if c.Hosted {
+				base = protocol.Origin(c.Actor)
+			}
+		}
+		return nil
+	})
+	if err == nil && base == "" {
+		err = protocol.Errorf("find base URL", protocol.Invalid, "", "this backup holds no community")
+	}
+	return base, err
+}
