@@ -69,6 +69,41 @@ func TestOpen_EmptyLogsOfAKilledProcessAreNoObstacle(t *testing.T) {
 	}
 }
 
+// See settle: a reader who still held a recovered log could bring deleted keys back.
+func TestOpen_RecoveredLogsAreGoneBeforeAnyoneReads(t *testing.T) {
+	dir, crashed := t.TempDir(), t.TempDir()
+	s := storetest.OpenDir(t, dir)
+	rng := rand.New(rand.NewPCG(17, 0))
+	for i := range 7 { // nearly a memory table full, so that writing it out takes a while
+		err := s.Update(t.Context(), func(tx store.Tx) error {
+			for j := range 1000 {
+				value := make([]byte, 1000)
+				for k := range value {
+					value[k] = byte(rng.Uint32())
+				}
+				if err := tx.Put(fmt.Append(nil, i, "/", j), value); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(filepath.Join(crashed, "data"), os.DirFS(dir)); err != nil { // as if killed now
+		t.Fatal(err)
+	}
+	again := storetest.OpenDir(t, filepath.Join(crashed, "data"))
+	logs, err := filepath.Glob(filepath.Join(crashed, "data", "*.mem"))
+	if err != nil || len(logs) != 1 {
+		t.Errorf("there are still the logs %q (%v), want only the new one", logs, err)
+	}
+	if got := len(storetest.Dump(t, again)); got != 7000 {
+		t.Errorf("%d rows were recovered, want 7000", got)
+	}
+}
+
 func TestUpdate_FullDiskIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := storetest.OpenDir(t, dir)

@@ -300,7 +300,7 @@ func (d *disk) cut(rng *rand.Rand) {
 	stale := map[*inode]bool{} // a resize that preceded their unsynced pages did not get there
 	reached := rng.IntN(len(d.journal) + 1)
 	for n, c := range d.journal {
-		if c.durable || n < reached {
+		if c.durable || d.loose && rng.IntN(2) == 0 || !d.loose && n < reached {
 			c.apply()
 		} else if c.resize {
 			stale[c.about] = true

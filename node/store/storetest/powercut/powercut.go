@@ -17,9 +17,9 @@
 // Of the rest, chance (seeded) decides what reached the disk: a number of the
 // first journal entries, and of each file none, all, or some of the unsynced
 // pages, of which some are torn between old and new sectors of 512 bytes.
-// [Disk.Loose] asks more of programs, as btrfs does: syncing a file makes its
-// own name durable, syncing a directory the names in it, and neither anything
-// that happened elsewhere before.
+// [Disk.Loose] asks more of programs than any file system in use: syncing a
+// file makes its own name durable, syncing a directory the names in it, and
+// everything else gets there in any order.
 //
 // It is a FUSE file system in memory, served by the test's own process.
 // Therefore the test itself must not map files on it: a page fault that
@@ -67,7 +67,8 @@ func Mount(t testing.TB, dir string) *Disk {
 // Path is where the disk is mounted.
 func (d *Disk) Path() string { return d.path }
 
-// Loose makes a sync, from now on, concern only the file or directory itself.
+// Loose makes a sync, from now on, concern only the file or directory itself,
+// and lets other names and truncations reach the disk in any order.
 func (d *Disk) Loose() {
 	d.disk.mu.Lock()
 	defer d.disk.mu.Unlock()
