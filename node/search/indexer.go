@@ -80,7 +80,7 @@ func (x *Indexer) changes(ctx context.Context, entries []store.Entry) ([]Change,
 		case protocol.KindOf(err) == protocol.Invalid:
 			// A listing that cannot be read now never can be: leave it out
 			// rather than hold up all that follow it.
-			x.log.Warn("a listing was left out of search", "cid", e.CID, "uid", e.UID, "seq", e.Seq, "err", err)
+			x.log.Warn("a listing was left out of search", "cid", e.CID, "uid", e.UID, "seq", e.Seq, "error", err)
 			doc = nil
 		case err != nil:
 			return nil, fmt.Errorf("read listing %s: %w", e.UID, err)

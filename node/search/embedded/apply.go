@@ -241,7 +241,7 @@ func (x *Index) checkpoint(ctx context.Context, written int) {
 	}
 	x.written = 0
 	if _, err := x.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)"); err != nil && ctx.Err() == nil {
-		x.config.Log.Warn("the search index could not be tidied up; check that the disk has room", "file", x.path, "err", err)
+		x.config.Log.Warn("the search index could not be tidied up; check that the disk has room", "file", x.path, "error", err)
 	}
 }
 

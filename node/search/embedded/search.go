@@ -146,8 +146,13 @@ func order(q protocol.Query, text bool, m matched, hits []found, c *columns) {
 			return d
 		}
 		ra, rb := &c.rows[a.id-1], &c.rows[b.id-1]
-		return cmp.Or(cmp.Compare(rb.Confirmed, ra.Confirmed), bytes.Compare(ra.UID[:], rb.UID[:]),
-			strings.Compare(c.cids.texts[ra.community], c.cids.texts[rb.community]))
+		if d = cmp.Compare(rb.Confirmed, ra.Confirmed); d != 0 {
+			return d
+		}
+		if d = bytes.Compare(ra.UID[:], rb.UID[:]); d != 0 {
+			return d
+		}
+		return strings.Compare(c.cids.texts[ra.community], c.cids.texts[rb.community])
 	})
 }
 
