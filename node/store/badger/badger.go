@@ -117,7 +117,7 @@ func (d *DB) openFiles(opts badger.Options) error {
 	if err := prepareDir(d.opts.Dir); err != nil {
 		return err
 	}
-	if err := d.checkRoom(min(d.opts.Reserve, roomToOpen)); err != nil {
+	if err := d.checkRoom("badger.Open", min(d.opts.Reserve, roomToOpen)); err != nil {
 		return err
 	}
 	db, err := badger.Open(opts)

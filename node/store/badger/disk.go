@@ -47,19 +47,20 @@ func (d *DB) mayWrite() error {
 	if err := d.brokenError(); err != nil {
 		return err
 	}
-	return d.checkRoom(d.opts.Reserve)
+	return d.checkRoom("badger.Update", d.opts.Reserve)
 }
 
-func (d *DB) checkRoom(want int64) error {
+func (d *DB) checkRoom(op string, want int64) error {
 	free, err := freeBytes(d.opts.Dir)
 	if err != nil {
-		return diskError("badger.Update", d.opts.Dir, err)
+		return diskError(op, d.opts.Dir, err)
 	}
 	if free >= want {
 		return nil
 	}
-	return protocol.Errorf("badger.Update", protocol.Unavailable, d.opts.Dir,
-		"the disk is full: %d MB are free and %d MB are needed; nothing is lost, make room and try again", free>>20, want>>20)
+	const mb = 1 << 20
+	return protocol.Errorf(op, protocol.Unavailable, d.opts.Dir,
+		"the disk is full: %d MB are free and %d MB are needed; nothing is lost, make room and try again", free/mb, (want-1)/mb+1)
 }
 
 // breakDown ends all writing because of err.
