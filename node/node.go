@@ -302,8 +302,8 @@ func (n *Node) CatchUp(ctx context.Context) error {
 
 // SignInLink makes a link that signs the first steward in, once.
 func (n *Node) SignInLink(ctx context.Context) (string, error) {
-	code, _, err := n.Steward.CreateLink(ctx, "")
-	return n.web.SignInURL(code), err
+	link, err := n.web.SignInLink(ctx, "")
+	return link.URL, err
 }
 
 // Restore fills the empty data folder of cfg from a backup and returns the

@@ -79,7 +79,7 @@ func socketClient(dir string) admin {
 func (a admin) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	return a.call(ctx, http.MethodGet, "/ready", nil, nil)
+	return a.call(ctx, http.MethodGet, "/communities", nil, nil)
 }
 
 func (a admin) addPeer(ctx context.Context, address string) error {
@@ -121,7 +121,7 @@ func (a admin) do(ctx context.Context, method, path string, in any) (*http.Respo
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode < 300 {
 		return resp, nil
 	}
 	defer resp.Body.Close()

@@ -42,7 +42,7 @@ func communityList(s *settings) *cobra.Command {
 }
 
 func communityAdd(s *settings) *cobra.Command {
-	var in web.AddCommunity
+	var in web.NewCommunity
 	var place protocol.Place
 	cmd := &cobra.Command{
 		Use:   "add --handle HANDLE --name NAME --place PLACE",
@@ -52,11 +52,11 @@ func communityAdd(s *settings) *cobra.Command {
 			if place.Name != "" {
 				in.Place = &place
 			}
-			var out web.AddedCommunity
+			var out web.CreatedCommunity
 			if err := a.call(cmd.Context(), http.MethodPost, "/communities", in, &out); err != nil {
 				return err
 			}
-			printCard(cmd.OutOrStdout(), out.Community, out.Card)
+			printCard(cmd.OutOrStdout(), out.Community, fmt.Sprint(out.Card))
 			return nil
 		}),
 	}

@@ -182,13 +182,17 @@ const lagToMention = 1000
 // examine judges what the node says of itself.
 func examine(st web.Status, dir string) []finding {
 	list := []finding{{"version", true, st.Version}}
+	hosted := 0
 	for _, c := range st.Communities {
-		list = append(list, finding{"community", true, fmt.Sprintf("%s: %d listings, %d followers, %s", c.Name, c.Listings, c.Followers, c.URL)})
+		if c.Hosted {
+			hosted++
+			list = append(list, finding{"community", true, fmt.Sprintf("%s: %d listings, %d followers", c.Name, c.Total, c.Followers)})
+		}
 	}
-	if len(st.Communities) == 0 {
+	if hosted == 0 {
 		list = append(list, finding{"community", false, "there is none yet; add one with: waypost community add"})
 	}
-	for _, f := range st.Followers {
+	for _, f := range st.Positions {
 		ok := f.Lag < lagToMention
 		detail := f.Name + " is up to date"
 		if f.Lag > 0 {
@@ -196,8 +200,8 @@ func examine(st web.Status, dir string) []finding {
 		}
 		list = append(list, finding{"log", ok, detail})
 	}
-	list = append(list, finding{"peers", true, fmt.Sprintf("%d followed, %d deliveries waiting", st.Peers, st.Waiting)})
-	for _, t := range st.Troubled {
+	list = append(list, finding{"peers", true, fmt.Sprintf("%d followed, %d deliveries waiting", len(st.Peers), st.Waiting)})
+	for _, t := range st.Problems {
 		list = append(list, finding{"peers", false, t})
 	}
 	return append(list, disk(dir))
@@ -205,7 +209,7 @@ func examine(st web.Status, dir string) []finding {
 
 // outside looks at the node's address as others do.
 func outside(ctx context.Context, st web.Status) []finding {
-	u, err := url.Parse(st.BaseURL)
+	u, err := url.Parse(st.Base)
 	if err != nil {
 		return []finding{{"address", false, "the base URL cannot be read: " + err.Error()}}
 	}
@@ -221,14 +225,14 @@ func outside(ctx context.Context, st web.Status) []finding {
 func webfinger(ctx context.Context, st web.Status) finding {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	address := st.BaseURL + "/.well-known/webfinger?resource=" + url.QueryEscape(st.BaseURL+"/ap/relay")
+	address := st.Base + "/.well-known/webfinger?resource=" + url.QueryEscape(st.Base+"/ap/relay")
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return finding{"WebFinger", false, err.Error()}
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return finding{"WebFinger", false, fmt.Sprintf("%s does not answer (%v); is the node running and the reverse proxy pointing at it?", st.BaseURL, errors.Unwrap(err))}
+		return finding{"WebFinger", false, fmt.Sprintf("%s does not answer (%v); is the node running and the reverse proxy pointing at it?", st.Base, errors.Unwrap(err))}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -43,34 +44,33 @@ func listingAdd(s *settings) *cobra.Command {
 	}
 }
 
+// publishOne adds a listing or, when it has a uid, replaces the one that has it.
 func publishOne(cmd *cobra.Command, s *settings, a admin, raw []byte) error {
-	if !json.Valid(raw) {
-		_, err := protocol.DecodeListing(raw)
-		return err
-	}
-	results, err := publish(cmd, s, a, []json.RawMessage{raw}, false)
+	l, err := protocol.DecodeListing(raw)
 	if err != nil {
 		return err
 	}
-	r := results[0]
-	if r.Problem != nil {
-		return problemError{*r.Problem}
+	method, path := http.MethodPost, "/listings"
+	if l.UID != "" {
+		method, path = http.MethodPut, "/listings/"+escape(l.UID)
+	}
+	var w web.Written
+	if err := a.call(cmd.Context(), method, path+inCommunity(s), l, &w); err != nil {
+		return err
 	}
 	if s.v.GetBool("json") {
-		return printJSON(cmd.OutOrStdout(), r)
+		return printJSON(cmd.OutOrStdout(), w)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n%s\n", r.Outcome, r.Listing.UID, r.URL)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n%s\n", w.Outcome, w.UID, w.URL)
 	return nil
 }
 
-func publish(cmd *cobra.Command, s *settings, a admin, list []json.RawMessage, dryRun bool) ([]web.PublishResult, error) {
-	var results []web.PublishResult
-	in := web.Publish{Community: s.v.GetString("community"), Listings: list, DryRun: dryRun}
-	err := a.call(cmd.Context(), http.MethodPost, "/listings", in, &results)
-	if err == nil && len(results) != len(list) {
-		err = fmt.Errorf("the node answered for %d of %d listings; is it of another version?", len(results), len(list))
+// inCommunity is the query that names the community, if one was named.
+func inCommunity(s *settings) string {
+	if c := s.v.GetString("community"); c != "" {
+		return "?community=" + url.QueryEscape(c)
 	}
-	return results, err
+	return ""
 }
 
 // maxInput bounds a file that is read whole.
@@ -93,46 +93,37 @@ func readFile(cmd *cobra.Command, name string) ([]byte, error) {
 	return raw, err
 }
 
-// fetch reads a listing as `listing add` takes it: without what the node adds.
-func fetch(cmd *cobra.Command, a admin, uid string) (map[string]json.RawMessage, error) {
-	var m map[string]json.RawMessage
-	err := a.call(cmd.Context(), http.MethodGet, "/listings/"+escape(uid), nil, &m)
-	for _, wire := range []string{"v", "cid", "version", "salt"} {
-		delete(m, wire)
-	}
-	return m, err
-}
-
 func listingGet(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use:   "get UID",
 		Short: "Print one listing as JSON",
 		Args:  exactly("UID"),
 		RunE: withAdmin(s, func(cmd *cobra.Command, args []string, a admin) error {
-			m, err := fetch(cmd, a, args[0])
-			if err != nil {
-				return err
-			}
-			raw, err := json.Marshal(m)
-			if err != nil {
-				return err
-			}
 			var l protocol.Listing
-			if err := json.Unmarshal(raw, &l); err != nil {
+			if err := a.call(cmd.Context(), http.MethodGet, "/listings/"+escape(args[0])+inCommunity(s), nil, &l); err != nil {
 				return err
 			}
-			return printJSON(cmd.OutOrStdout(), l) // in the order of the fields
+			return printJSON(cmd.OutOrStdout(), l)
 		}),
 	}
 }
 
+// listings reads all of a community's own listings, page after page.
 func listings(cmd *cobra.Command, s *settings, a admin) ([]protocol.Listing, error) {
-	var list []protocol.Listing
-	err := a.call(cmd.Context(), http.MethodGet, "/listings?community="+url.QueryEscape(s.v.GetString("community")), nil, &list)
-	for i := range list {
-		list[i].V, list[i].CID, list[i].Version, list[i].Salt = 0, "", 0, ""
+	list := []protocol.Listing{}
+	path := "/listings?limit=1000&community=" + url.QueryEscape(s.v.GetString("community"))
+	for path != "" {
+		var page struct {
+			Listings []protocol.Listing `json:"listings"`
+			Next     string             `json:"next"`
+		}
+		if err := a.call(cmd.Context(), http.MethodGet, path, nil, &page); err != nil {
+			return nil, err
+		}
+		list = append(list, page.Listings...)
+		path = strings.TrimPrefix(page.Next, "/admin/v1")
 	}
-	return list, err
+	return list, nil
 }
 
 func listingList(s *settings) *cobra.Command {
@@ -174,8 +165,8 @@ field away (RFC 7396). To cancel an event:
 			if err := json.Unmarshal(raw, &patch); err != nil {
 				return fmt.Errorf("%s is not a JSON object: %w", args[1], err)
 			}
-			merged, err := fetch(cmd, a, args[0])
-			if err != nil {
+			var merged map[string]json.RawMessage
+			if err := a.call(cmd.Context(), http.MethodGet, "/listings/"+escape(args[0])+inCommunity(s), nil, &merged); err != nil {
 				return err
 			}
 			for k, v := range patch {
@@ -204,10 +195,8 @@ func listingRemove(s *settings) *cobra.Command {
 of its text is erased from this node's data, and the uid can never be used again.`,
 		Args: exactly("UID"),
 		RunE: withAdmin(s, func(cmd *cobra.Command, args []string, a admin) error {
-			path := "/listings/" + escape(args[0])
-			if s.v.GetBool("erase") {
-				path += "?erase=true"
-			}
+			path := "/listings/" + escape(args[0]) + "?erase=" + strconv.FormatBool(s.v.GetBool("erase")) +
+				"&community=" + url.QueryEscape(s.v.GetString("community"))
 			if err := a.call(cmd.Context(), http.MethodDelete, path, nil, nil); err != nil {
 				return err
 			}
@@ -282,40 +271,37 @@ func readReport(cmd *cobra.Command, s *settings, file string) (exchange.Report, 
 const importBatch = 200
 
 func publishReport(cmd *cobra.Command, s *settings, a admin, report exchange.Report) error {
-	counts := map[string]int{}
+	var sum web.BatchResult
 	var failures []string
 	for _, f := range report.Failures {
 		failures = append(failures, f.String())
 	}
-	for from := 0; from < len(report.Drafts); from += importBatch {
-		batch := report.Drafts[from:min(from+importBatch, len(report.Drafts))]
-		list := make([]json.RawMessage, len(batch))
-		for i, d := range batch {
-			raw, err := json.Marshal(d.Listing)
-			if err != nil {
-				return err
-			}
-			list[i] = raw
+	for from := 0; from < len(report.Drafts) && !s.v.GetBool("dry-run"); from += importBatch {
+		drafts := report.Drafts[from:min(from+importBatch, len(report.Drafts))]
+		batch := web.Batch{Listings: make([]protocol.Listing, len(drafts))}
+		for i, d := range drafts {
+			batch.Listings[i] = d.Listing
 		}
-		results, err := publish(cmd, s, a, list, s.v.GetBool("dry-run"))
-		if err != nil {
+		var res web.BatchResult
+		if err := a.call(cmd.Context(), http.MethodPost, "/import"+inCommunity(s), batch, &res); err != nil {
 			return fmt.Errorf("after %d listings: %w; importing the file again goes on from there", from, err)
 		}
-		for i, r := range results {
-			counts[r.Outcome]++
-			if r.Problem != nil {
-				failures = append(failures, fmt.Sprintf("line %d, %q: %v", batch[i].Line, batch[i].Listing.Title, problemError{*r.Problem}))
+		sum.Created, sum.Changed, sum.Unchanged = sum.Created+res.Created, sum.Changed+res.Changed, sum.Unchanged+res.Unchanged
+		for i, r := range res.Results {
+			if r.Detail != "" && i < len(drafts) {
+				failures = append(failures, fmt.Sprintf("line %d, %q: %s", drafts[i].Line, r.Title, r.Detail))
 			}
 		}
 	}
-	return printReport(cmd, s, report, counts, failures)
+	return printReport(cmd, s, report, sum, failures)
 }
 
-func printReport(cmd *cobra.Command, s *settings, report exchange.Report, counts map[string]int, failures []string) error {
+func printReport(cmd *cobra.Command, s *settings, report exchange.Report, sum web.BatchResult, failures []string) error {
 	out, problems := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	dry := s.v.GetBool("dry-run")
 	if s.v.GetBool("json") {
-		err := printJSON(out, map[string]any{"created": counts[web.OutcomeCreated], "updated": counts[web.OutcomeUpdated],
-			"unchanged": counts[web.OutcomeUnchanged], "failed": failures, "notes": report.Notes, "dry_run": s.v.GetBool("dry-run")})
+		err := printJSON(out, map[string]any{"read": len(report.Drafts), "created": sum.Created, "changed": sum.Changed,
+			"unchanged": sum.Unchanged, "failed": failures, "notes": report.Notes, "dry_run": dry})
 		if err != nil {
 			return err
 		}
@@ -326,11 +312,10 @@ func printReport(cmd *cobra.Command, s *settings, report exchange.Report, counts
 		for _, n := range report.Notes {
 			fmt.Fprintln(problems, "note: "+n)
 		}
-		if s.v.GetBool("dry-run") {
+		if dry {
 			fmt.Fprintf(out, "%d could be read, %d failed; nothing was published\n", len(report.Drafts), len(failures))
 		} else {
-			fmt.Fprintf(out, "%d new, %d changed, %d as before, %d failed\n", counts[web.OutcomeCreated],
-				counts[web.OutcomeUpdated], counts[web.OutcomeUnchanged], len(failures))
+			fmt.Fprintf(out, "%d new, %d changed, %d as before, %d failed\n", sum.Created, sum.Changed, sum.Unchanged, len(failures))
 		}
 	}
 	if len(failures) > 0 {

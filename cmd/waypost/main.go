@@ -92,7 +92,7 @@ To run it:   waypost serve --data DIR`,
 	c := newSettings(root)
 	root.AddCommand(
 		initCommand(c), serveCommand(c), demoCommand(), listingCommand(c), communityCommand(c), peerCommand(c), tokenCommand(c), doctorCommand(c),
-		backupCommand(c), restoreCommand(c), reindexCommand(c), versionCommand(), benchCommand(),
+		backupCommand(c), restoreCommand(c), reindexCommand(c), versionCommand(),
 	)
 	return root
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/waypost-directory/waypost/node/peer"
+	"github.com/waypost-directory/waypost/node/web"
 )
 
 func peerCommand(s *settings) *cobra.Command {
@@ -80,16 +81,16 @@ func peerList(s *settings) *cobra.Command {
 		Short: "List the nodes that this one follows",
 		Args:  noArgs,
 		RunE: withAdmin(s, func(cmd *cobra.Command, _ []string, a admin) error {
-			var list []peer.Peer
-			if err := a.call(cmd.Context(), http.MethodGet, "/peers", nil, &list); err != nil {
+			var answer web.PeerList
+			if err := a.call(cmd.Context(), http.MethodGet, "/peers", nil, &answer); err != nil {
 				return err
 			}
 			if s.v.GetBool("json") {
-				return printJSON(cmd.OutOrStdout(), list)
+				return printJSON(cmd.OutOrStdout(), answer.Peers)
 			}
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			fmt.Fprintln(w, "HOST\tCOMMUNITIES\tFOLLOW\tLAST HEARD\tPROBLEM")
-			for _, p := range list {
+			for _, p := range answer.Peers {
 				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", p.Host, names(p), p.Follow, ago(p.Heard), p.Problem)
 			}
 			return w.Flush()

@@ -78,14 +78,14 @@ func tokenList(s *settings) *cobra.Command {
 		Short: "List the tokens, without their secrets",
 		Args:  noArgs,
 		RunE: withAdmin(s, func(cmd *cobra.Command, _ []string, a admin) error {
-			var list []steward.Token
-			if err := a.call(cmd.Context(), http.MethodGet, "/tokens", nil, &list); err != nil {
+			var answer web.TokenList
+			if err := a.call(cmd.Context(), http.MethodGet, "/tokens", nil, &answer); err != nil {
 				return err
 			}
 			if s.v.GetBool("json") {
-				return printJSON(cmd.OutOrStdout(), list)
+				return printJSON(cmd.OutOrStdout(), answer.Tokens)
 			}
-			for _, t := range list {
+			for _, t := range answer.Tokens {
 				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s  %s\n", t.ID, t.Created.Format(time.DateOnly), strings.Join(t.Scopes, ","), t.Name)
 			}
 			return nil
