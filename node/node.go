@@ -147,11 +147,29 @@ func (n *Node) openDirectory(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := n.indexFits(ctx); err != nil {
+		return err
+	}
 	n.indexer = search.NewIndexer(n.Index, docs{n.Directory, hostOf(cfg.BaseURL)}, cfg.Logger)
 	n.Deliverer = federation.NewDeliverer(n.deliverConfig(actors))
 	n.Peers = peer.New(n.peerConfig(actors))
 	n.Steward = steward.New(steward.Config{Store: n.Store, Now: cfg.Now})
 	return n.serve(actors)
+}
+
+// indexFits empties an index that has read more of the log than there is: the
+// store was restored from an older backup beside it.
+func (n *Node) indexFits(ctx context.Context) error {
+	cursor, err := n.Index.Cursor(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := n.Log.Last(ctx)
+	if err != nil || cursor <= last {
+		return err
+	}
+	n.Config.Logger.Warn("the search index is ahead of the log and is made anew", "cursor", cursor, "last", last)
+	return n.Index.Reset(ctx)
 }
 
 func (n *Node) deliverConfig(actors *federation.Actors) federation.DeliverConfig {
@@ -320,19 +338,33 @@ func Restore(ctx context.Context, cfg Config, r io.Reader) (base string, err err
 	return directory.BaseOf(ctx, db)
 }
 
-// housekeep forgets what is only kept for a time.
+// How often the housekeeping runs.
+const (
+	forgetEvery = 10 * time.Minute
+	purgeEvery  = 6 * time.Hour
+)
+
+// housekeep forgets what is only kept for a time, and purges what was erased.
 func (n *Node) housekeep(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
+	forget, purge := time.NewTicker(forgetEvery), time.NewTicker(purgeEvery)
+	defer forget.Stop()
+	defer purge.Stop()
 	for {
-		if err := n.Directory.ForgetSignatures(ctx); err != nil && ctx.Err() == nil {
-			n.Config.Logger.Warn("cannot forget old signatures", "error", err)
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-forget.C:
+			n.tidy(ctx, "forget old signatures", n.Directory.ForgetSignatures)
+			n.tidy(ctx, "forget expired sessions", n.Steward.ForgetExpired)
+		case <-purge.C:
+			n.tidy(ctx, "purge what was erased", n.Directory.Purge)
 		}
+	}
+}
+
+func (n *Node) tidy(ctx context.Context, what string, do func(context.Context) error) {
+	if err := do(ctx); err != nil && ctx.Err() == nil {
+		n.Config.Logger.Warn("housekeeping: cannot "+what, "error", err)
 	}
 }
 

@@ -86,6 +86,11 @@ func (d *Directory) verifyListing(ctx context.Context, in Incoming) error {
 	if !o.Listing.Public() || !o.IsPublic() {
 		return protocol.Errorf(op, protocol.Forbidden, o.ID, "this node takes only public listings from other nodes")
 	}
+	if in.Via != store.ViaPull { // a pull was our own idea
+		if err := d.mustFollow(ctx, o.AttributedTo); err != nil {
+			return err // a peer that was removed may not have heard so yet
+		}
+	}
 	c, err := d.known(ctx, o.Listing.CID, o.AttributedTo)
 	if err != nil {
 		return err
@@ -196,6 +201,9 @@ func (d *Directory) putChange(tx store.Tx, current, next State) error {
 
 // eraseHistory erases every body that a listing ever had (design: Privacy).
 func (d *Directory) eraseHistory(tx store.Tx, cid, uid string) error {
+	if err := tx.Put(purgeDue(), encodeSeq(uint64(d.cfg.Now().Unix()))); err != nil {
+		return err
+	}
 	for item, err := range tx.Scan(store.Range{Prefix: store.HistoryPrefix(cid, uid)}) {
 		if err != nil {
 			return err
@@ -208,6 +216,41 @@ func (d *Directory) eraseHistory(tx store.Tx, cid, uid string) error {
 		}
 	}
 	return nil
+}
+
+// purgeDue marks that something was erased and its last traces still lie in
+// the store's files.
+func purgeDue() []byte { return store.MetaKey("purge due") }
+
+// Purge takes the traces of what was erased out of the store's own files, when
+// there are any. It may take minutes; the node runs it every few hours, so
+// that erased text is gone from the disk within a day (design: Privacy).
+func (d *Directory) Purge(ctx context.Context) error {
+	purger, ok := d.cfg.Store.(store.Purger)
+	if !ok {
+		return nil
+	}
+	var due []byte
+	err := d.cfg.Store.View(ctx, func(tx store.Tx) (err error) {
+		due, err = tx.Get(purgeDue())
+		return err
+	})
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := purger.Purge(ctx); err != nil {
+		return err
+	}
+	return d.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		now, err := tx.Get(purgeDue())
+		if err != nil || string(now) != string(due) {
+			return err // something more was erased meanwhile
+		}
+		return tx.Delete(purgeDue())
+	})
 }
 
 // prepareDelete checks a Delete: of one of our kind of listing by its
