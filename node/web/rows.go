@@ -82,7 +82,7 @@ func where(p *protocol.Place, modes []string) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return strings.ToUpper(parts[0][:1]) + parts[0][1:] + strings.Join(append([]string{""}, parts[1:]...), "; ")
+	return capital(parts[0]) + strings.Join(append([]string{""}, parts[1:]...), "; ")
 }
 
 // listingURL is a listing's page here. Two communities could claim one uid, so
