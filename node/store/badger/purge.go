@@ -32,7 +32,7 @@ func (d *DB) Purge(ctx context.Context) error {
 }
 
 func (d *DB) purge(ctx context.Context) error {
-	young, err := d.touchBothEnds()
+	young, err := d.touchBothEnds(ctx)
 	if err != nil {
 		return err
 	}
@@ -57,8 +57,8 @@ func (d *DB) purge(ctx context.Context) error {
 // down then takes every table along. Otherwise versions that a reader still
 // needed at the last merge would stay for as long as nobody writes near them.
 // It reports whether the tree has no level but 0.
-func (d *DB) touchBothEnds() (young bool, err error) {
-	err = d.write(context.Background(), func(db *badger.DB) error {
+func (d *DB) touchBothEnds(ctx context.Context) (young bool, err error) {
+	err = d.write(ctx, func(db *badger.DB) error {
 		young = true
 		for _, level := range db.Levels() {
 			young = young && (level.Level == 0 || level.NumTables == 0)
@@ -88,11 +88,27 @@ func (d *DB) reopen(ctx context.Context, opts badger.Options) error {
 		}
 		return err
 	}
-	err := d.openFiles(opts)
-	if err != nil {
+	if err := d.openFiles(opts); err != nil {
 		d.giveUp(err)
+		return err
 	}
-	return err
+	return d.forgetReaders()
+}
+
+// forgetReaders returns when Badger knows that no reader of before needs an
+// older version. It notes the beginning and end of each transaction in a queue
+// of 100 that it reads in its own time; what was queued before more than that
+// has been read.
+func (d *DB) forgetReaders() error {
+	db, err := d.acquire()
+	if err != nil {
+		return err
+	}
+	defer d.release()
+	for range 100 {
+		db.NewTransaction(false).Discard()
+	}
+	return nil
 }
 
 func (d *DB) flatten() error {
