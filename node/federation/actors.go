@@ -39,15 +39,17 @@ type Actors struct {
 
 	mu     sync.Mutex
 	cached map[string]*cachedActor // by IRI; guarded by mu
+	owners map[string]string       // IRI of a key's own document -> its actor; guarded by mu
 }
 
 // cachedActor is an actor with its parsed key. Everything in it is read-only
-// but refreshed.
+// but refreshed and failed.
 type cachedActor struct {
 	actor     protocol.Actor
 	key       crypto.PublicKey
 	fetched   time.Time
 	refreshed time.Time // guarded by Actors.mu: last forced fetch
+	failed    time.Time // guarded by Actors.mu: last fetch that its server did not answer
 	err       error     // the fetch failed; kept for failureTTL
 }
 
@@ -104,13 +106,12 @@ func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedAct
 			a.keep(iri, c)
 		}
 	}
-	now := a.Now()
 	if c != nil {
-		if c.err != nil && now.Sub(c.fetched) < failureTTL {
+		now := a.Now()
+		switch {
+		case c.err != nil && now.Sub(c.fetched) < failureTTL:
 			return nil, c.err
-		}
-		fresh := c.err == nil && now.Sub(c.fetched) < actorTTL
-		if fresh && (!force || !a.mayRefresh(c, now)) {
+		case c.err == nil && !a.wantsFetch(c, now, force):
 			return c, nil
 		}
 	}
@@ -119,6 +120,18 @@ func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedAct
 		return c, nil // stale beats nothing while its server is away
 	}
 	return got, err
+}
+
+// wantsFetch reports whether a document that we have is to be fetched anew:
+// because somebody asks for it, now and then, or because it is old, unless its
+// server just failed to answer.
+func (a *Actors) wantsFetch(c *cachedActor, now time.Time, force bool) bool {
+	if force {
+		return a.mayRefresh(c, now)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return now.Sub(c.fetched) >= actorTTL && now.Sub(c.failed) >= failureTTL
 }
 
 func (a *Actors) mayRefresh(c *cachedActor, now time.Time) bool {
@@ -166,7 +179,7 @@ func parseActor(raw []byte, fetched time.Time) (*cachedActor, error) {
 func (a *Actors) fetch(ctx context.Context, iri string) (*cachedActor, error) {
 	c, err := a.fetchActor(ctx, iri)
 	if err != nil {
-		a.keep(iri, &cachedActor{err: err, fetched: a.Now()})
+		a.keepFailure(iri, err)
 		return nil, err
 	}
 	a.keep(iri, c)
@@ -196,6 +209,27 @@ func (a *Actors) fetchActor(ctx context.Context, iri string) (*cachedActor, erro
 	return c, nil
 }
 
+// keepFailure remembers for a while that an actor could not be fetched. What
+// failed on our side is not held against it, or a stranger could break off
+// requests on purpose and so shut somebody else out; and a server that does not
+// answer does not cost us the document that we have.
+func (a *Actors) keepFailure(iri string, err error) {
+	var f *transport.Failure
+	if errors.As(err, &f) {
+		switch f.Reason {
+		case transport.ReasonCancelled, transport.ReasonBudget, transport.ReasonBusy, transport.ReasonSigning:
+			return
+		}
+	}
+	if c := a.inMemory(iri); c != nil && c.err == nil && protocol.KindOf(err) == protocol.Unavailable {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		c.failed = a.Now()
+		return
+	}
+	a.keep(iri, &cachedActor{err: err, fetched: a.Now()})
+}
+
 func (a *Actors) keep(iri string, c *cachedActor) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -219,16 +253,10 @@ func (a *Actors) signer() transport.Signer {
 }
 
 // KeyOf returns the public key of a keyId and the actor that it belongs to. The
-// actor's own document must list the key. force fetches it anew.
+// actor's own document must list the key; when it does not, the actor comes
+// with the error, for its document may be old. force fetches it anew.
 func (a *Actors) KeyOf(ctx context.Context, keyID string, force bool) (crypto.PublicKey, string, error) {
-	iri, _, _ := strings.Cut(keyID, "#")
-	c, err := a.lookup(ctx, iri, force)
-	if protocol.KindOf(err) == protocol.Unverified || protocol.KindOf(err) == protocol.Invalid {
-		// GoToSocial's keyId is a document of its own that names the actor.
-		if owner := a.ownerOf(ctx, iri); owner != "" {
-			c, err = a.lookup(ctx, owner, force)
-		}
-	}
+	c, err := a.holder(ctx, keyID, force)
 	if err != nil {
 		return nil, "", err
 	}
@@ -236,9 +264,47 @@ func (a *Actors) KeyOf(ctx context.Context, keyID string, force bool) (crypto.Pu
 		return key, c.actor.ID, nil
 	}
 	if c.key == nil || c.actor.KeyID != keyID {
-		return nil, "", protocol.Errorf("find key", protocol.Unverified, keyID, "its owner does not list this key")
+		return nil, c.actor.ID, protocol.Errorf("find key", protocol.Unverified, keyID, "its owner does not list this key")
 	}
 	return c.key, c.actor.ID, nil
+}
+
+// holder finds the actor of a key: the keyId is a fragment of its IRI or, with
+// GoToSocial, a document of its own that names the actor.
+func (a *Actors) holder(ctx context.Context, keyID string, force bool) (*cachedActor, error) {
+	iri, _, _ := strings.Cut(keyID, "#")
+	a.mu.Lock()
+	owner := a.owners[iri]
+	a.mu.Unlock()
+	if owner != "" {
+		return a.lookup(ctx, owner, force)
+	}
+	c, err := a.lookup(ctx, iri, force)
+	if kind := protocol.KindOf(err); kind != protocol.Unverified && kind != protocol.Invalid {
+		return c, err
+	}
+	if owner = a.ownerOf(ctx, iri); owner == "" {
+		return nil, err
+	}
+	if c, err = a.lookup(ctx, owner, force); err == nil && c.lists(keyID) {
+		a.keepOwner(iri, owner)
+	}
+	return c, err
+}
+
+// lists reports whether the actor's own document names the key.
+func (c *cachedActor) lists(keyID string) bool {
+	_, ok := c.actor.Assertion[keyID]
+	return ok || c.actor.KeyID == keyID
+}
+
+func (a *Actors) keepOwner(keyDoc, owner string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.owners == nil || len(a.owners) >= maxCached {
+		a.owners = map[string]string{}
+	}
+	a.owners[keyDoc] = owner
 }
 
 func (c *cachedActor) multikey(keyID string) (crypto.PublicKey, bool) {

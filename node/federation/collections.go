@@ -356,6 +356,7 @@ func (f *Federation) serveChanges(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, protocol.Errorf("read changes", protocol.NotFound, cid, "this node does not host that community"))
 		return
 	}
+	f.greet(r)
 	since, err := strconv.ParseUint(orZero(r.URL.Query().Get("since")), 10, 64)
 	if err != nil {
 		f.fail(w, r, protocol.Errorf("read changes", protocol.Invalid, cid, "since must be a whole number"))

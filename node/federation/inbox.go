@@ -24,6 +24,9 @@ const inboxesAtOnce = 64
 // any that is still accepted.
 const signatureMemory = 2 * time.Hour
 
+// greetBudget lets a greeting fetch nothing: whom we deliver to, we know.
+const greetBudget = 0
+
 // serveInbox takes one activity, for an actor's inbox and the shared one alike:
 // bounded, parsed, its signature verified, then through the door. 202 means
 // that it is on disk.
@@ -68,6 +71,19 @@ func (f *Federation) receive(r *http.Request) (directory.Result, error) {
 		Activity: a, Via: store.ViaInbox, Signer: signer, From: from,
 		Signature: verified.SignatureHash, SignatureExpires: f.now().Add(signatureMemory),
 	})
+}
+
+// greet notes that whoever signed a request for something public is alive. A
+// peer that reads and has nothing to say would otherwise never be heard, and
+// deliveries to it stay given up. A failure means nothing: the answer is public.
+func (f *Federation) greet(r *http.Request) {
+	if r.Header.Get("Signature") == "" {
+		return
+	}
+	ctx := transport.WithBudget(r.Context(), greetBudget)
+	if _, signer, err := f.actors.verify(r.WithContext(ctx), nil, f.base); err == nil {
+		f.heard(ctx, hostOf(signer))
+	}
 }
 
 // unverified turns a failure to find a key into the 401 that it means for the
