@@ -65,9 +65,10 @@ type Peers struct {
 	cfg  Config
 	wake chan struct{}
 
-	mu    sync.Mutex
-	heard map[string]time.Time // by host, not yet written; guarded by mu
-	pull  map[string]*sync.Mutex
+	mu      sync.Mutex
+	heard   map[string]time.Time   // by host, not yet written; guarded by mu
+	pull    map[string]*sync.Mutex // by host; guarded by mu
+	failing map[string]bool        // hosts whose last pull failed; guarded by mu
 }
 
 // New prepares the list; Run works on it.
@@ -84,7 +85,8 @@ func New(cfg Config) *Peers {
 	if cfg.Retry == 0 {
 		cfg.Retry = time.Minute
 	}
-	return &Peers{cfg: cfg, wake: make(chan struct{}, 1), heard: map[string]time.Time{}, pull: map[string]*sync.Mutex{}}
+	return &Peers{cfg: cfg, wake: make(chan struct{}, 1), heard: map[string]time.Time{},
+		pull: map[string]*sync.Mutex{}, failing: map[string]bool{}}
 }
 
 // Add finds the node at a URL, follows its Application actor and reads back its
@@ -201,6 +203,9 @@ func (p *Peers) Heard(host string) {
 		return
 	}
 	p.heard[host] = p.cfg.Now().UTC()
+	if p.failing[host] {
+		p.Wake()
+	}
 }
 
 func (p *Peers) lastHeard(x Peer) time.Time {

@@ -87,6 +87,10 @@ func (p *Peers) Sync(ctx context.Context, host string) error {
 	lock.Lock()
 	defer lock.Unlock()
 	err = p.sync(ctx, peer)
+	if err != nil && ctx.Err() != nil {
+		return err // we stopped: that is not the peer's failure
+	}
+	p.noteFailing(peer.Host, err != nil)
 	now := p.cfg.Now().UTC()
 	_, noteErr := p.update(ctx, peer.Host, func(x *Peer) {
 		x.Heard = p.lastHeard(*x)
@@ -102,6 +106,16 @@ func (p *Peers) Sync(ctx context.Context, host string) error {
 		return err
 	}
 	return noteErr
+}
+
+func (p *Peers) noteFailing(host string, failing bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if failing {
+		p.failing[host] = true
+		return
+	}
+	delete(p.failing, host)
 }
 
 func (p *Peers) lockOf(host string) *sync.Mutex {
@@ -258,6 +272,9 @@ func (p *Peers) Run(ctx context.Context) error {
 // one is.
 func (p *Peers) round(ctx context.Context, all bool) time.Duration {
 	list, err := p.List(ctx)
+	if ctx.Err() != nil {
+		return p.cfg.Retry
+	}
 	if err != nil {
 		p.cfg.Logger.Error("cannot read the list of peers", "error", err)
 		return p.cfg.Retry
@@ -281,15 +298,15 @@ func (p *Peers) round(ctx context.Context, all bool) time.Duration {
 
 // due says when a peer is to be pulled from: after Retry, doubling with each
 // failure, or after Interval. A peer that failed and has been heard from since
-// is due at once.
+// is due after Retry however often it failed.
 func (p *Peers) due(x Peer) time.Time {
 	if x.Fails == 0 {
 		return x.Synced.Add(p.cfg.Interval)
 	}
-	if x.Heard.After(x.Failed) {
-		return x.Failed.Add(p.cfg.Retry / 10)
-	}
 	wait := p.cfg.Retry << min(x.Fails-1, 12)
+	if x.Heard.After(x.Failed) {
+		wait = p.cfg.Retry
+	}
 	return x.Failed.Add(min(wait, p.cfg.Interval))
 }
 
