@@ -66,6 +66,9 @@ func (d *Directory) prepareListing(ctx context.Context, in Incoming) (change, er
 		return change{}, protocol.Errorf(op, protocol.Forbidden, o.ID, "the object is on another host than its author %s", a.Actor)
 	}
 	if in.Via != store.ViaLocal {
+		if left, err := d.left(ctx, in); left || err != nil {
+			return change{}, err
+		}
 		if err := d.verifyListing(ctx, in); err != nil {
 			return change{}, err
 		}
@@ -79,17 +82,24 @@ func (d *Directory) prepareListing(ctx context.Context, in Incoming) (change, er
 	return change{entry: e, apply: apply, after: after}, nil
 }
 
+// left reports whether a listing is pushed by a community that we know but no
+// longer follow. Its node may not have heard yet that we left, so it is ignored
+// and not refused: the deletions in the queue behind it must get through. A
+// pull was our own idea.
+func (d *Directory) left(ctx context.Context, in Incoming) (bool, error) {
+	if c, ok := d.CommunityByActor(in.Activity.Actor); !ok || c.Hosted || in.Via == store.ViaPull {
+		return false, nil
+	}
+	follows, err := d.followsNode(ctx, protocol.Origin(in.Activity.Actor))
+	return !follows, err
+}
+
 // verifyListing checks visibility, the community and the object's proof.
 func (d *Directory) verifyListing(ctx context.Context, in Incoming) error {
 	const op = "verify listing"
 	o := in.Activity.Object
 	if !o.Listing.Public() || !o.IsPublic() {
 		return protocol.Errorf(op, protocol.Forbidden, o.ID, "this node takes only public listings from other nodes")
-	}
-	if in.Via != store.ViaPull { // a pull was our own idea
-		if err := d.mustFollow(ctx, o.AttributedTo); err != nil {
-			return err // a peer that was removed may not have heard so yet
-		}
 	}
 	c, err := d.known(ctx, o.Listing.CID, o.AttributedTo)
 	if err != nil {

@@ -269,6 +269,9 @@ func (d *Directory) follows(ctx context.Context, actor string) (bool, error) {
 // followsNode reports whether our Application follows the Application of the
 // node at an origin.
 func (d *Directory) followsNode(ctx context.Context, origin string) (bool, error) {
+	if follows, err := d.follows(ctx, vocab.ApplicationIRI(origin)); follows || err != nil {
+		return follows, err // where Waypost has it: no need to look through all
+	}
 	list, err := d.Followings(ctx, d.ApplicationIRI())
 	for _, f := range list {
 		if protocol.Origin(f.Target) == origin && f.State != FollowRejected {
