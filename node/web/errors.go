@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/waypost-directory/waypost/node/federation"
 	"github.com/waypost-directory/waypost/protocol"
@@ -67,12 +65,6 @@ func sentence(s string) string {
 		return s
 	}
 	return s + "."
-}
-
-// capital begins a text with a capital letter, whatever its script.
-func capital(s string) string {
-	first, size := utf8.DecodeRuneInString(s)
-	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 func fieldsOf(err error) []protocol.FieldError {
