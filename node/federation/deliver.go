@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/waypost-directory/waypost/node/directory"
@@ -23,8 +24,8 @@ const (
 	formAccept               // an Accept of the Follow that the entry is
 )
 
-// Delivery is one thing to post to one inbox. Its row is written in the
-// transaction that moves the deliverer's cursor, so none is lost or doubled.
+// Delivery is one thing to post to one inbox. Its row is on disk before the
+// deliverer's cursor moves on, so none is lost.
 type Delivery struct {
 	Inbox string    `json:"inbox"`
 	Actor string    `json:"actor"` // ours, who signs
@@ -108,27 +109,60 @@ func (d *Deliverer) Follow(ctx context.Context, entries []store.Entry, cursor ui
 			plans = append(plans, *p)
 		}
 	}
-	var inboxes []string
-	err := d.cfg.Store.Update(ctx, func(tx store.Tx) error {
-		inboxes = nil
+	var rows []Delivery
+	err := d.cfg.Store.View(ctx, func(tx store.Tx) error {
+		rows = nil
 		for _, p := range plans {
-			rows, err := d.rows(tx, p)
+			more, err := d.rows(tx, p)
 			if err != nil {
 				return err
 			}
-			for _, row := range rows {
-				if err := putRow(tx, row); err != nil {
-					return err
-				}
-				inboxes = append(inboxes, row.Inbox)
-			}
+			rows = append(rows, more...)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return d.putRows(ctx, rows, entries, cursor)
+}
+
+// rowsATransaction bounds one transaction of rows, well under what the store
+// takes.
+const rowsATransaction = 1000
+
+// putRows writes the rows and, with the last of them, the cursor. Rows have the
+// same keys if they are written again, so stopping in between loses none.
+func (d *Deliverer) putRows(ctx context.Context, rows []Delivery, entries []store.Entry, cursor uint64) error {
+	for chunk := range slices.Chunk(rows[:len(rows)-len(rows)%rowsATransaction], rowsATransaction) {
+		if err := d.cfg.Store.Update(ctx, func(tx store.Tx) error { return putChunk(tx, chunk) }); err != nil {
+			return err
+		}
+	}
+	rest := rows[len(rows)-len(rows)%rowsATransaction:]
+	err := d.cfg.Store.Update(ctx, func(tx store.Tx) error {
+		if err := putChunk(tx, rest); err != nil {
+			return err
 		}
 		return d.cursor.Advance(tx, entries, cursor)
 	})
 	if err != nil {
 		return err
 	}
+	inboxes := make([]string, len(rows))
+	for i, row := range rows {
+		inboxes[i] = row.Inbox
+	}
 	d.queue.add(inboxes...)
+	return nil
+}
+
+func putChunk(tx store.Tx, rows []Delivery) error {
+	for _, row := range rows {
+		if err := putRow(tx, row); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
