@@ -52,6 +52,14 @@ type Tombstone struct {
 	Erased  bool   `json:"erased"`
 }
 
+// Validate checks every field. The error is an Invalid [Error] around
+// [FieldErrors].
+func (t Tombstone) Validate() error {
+	c := checker{}
+	c.wireIdentity(t.V, t.CID, t.UID, t.Version)
+	return c.result("check deletion", t.UID)
+}
+
 // IsPublic reports whether to or cc names everybody.
 func (o Object) IsPublic() bool {
 	for _, list := range [][]string{o.To, o.Cc} {

@@ -1,7 +1,9 @@
 package protocol
 
 import (
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -47,37 +49,50 @@ func PartnerStates() []Term {
 }
 
 // Origin returns scheme://host[:port] of an IRI in lower case without a
-// default port, or "" when the IRI is not an absolute http or https one.
-// Two IRIs belong together only if their origins are equal (FEP-fe34).
+// default port, or "" when the IRI is not an absolute http or https one. Two
+// IRIs belong together only if their origins are equal (FEP-fe34). Host names
+// in other scripts travel in their punycode form, so that no two names look
+// the same.
 func Origin(iri string) string {
 	u, err := url.Parse(iri)
-	if err != nil || u.User != nil || u.Host == "" {
+	if err != nil || u.User != nil || u.Scheme != "https" && u.Scheme != "http" {
 		return ""
 	}
-	host := strings.ToLower(u.Hostname())
-	for len(host) > 0 && host[len(host)-1] == '.' {
-		host = host[:len(host)-1]
-	}
-	if host == "" || !isASCII(host) {
-		return "" // names in other scripts travel in their punycode form
-	}
-	if u.Scheme != "https" && u.Scheme != "http" {
+	host := originHost(u.Hostname())
+	if host == "" {
 		return ""
 	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]" // an IPv6 literal
+	if u.Port() == "" {
+		return u.Scheme + "://" + host
 	}
-	if p := u.Port(); p != "" && !(u.Scheme == "https" && p == "443") && !(u.Scheme == "http" && p == "80") {
-		host += ":" + p
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	switch {
+	case err != nil || port == 0:
+		return ""
+	case u.Scheme == "https" && port == 443, u.Scheme == "http" && port == 80:
+		return u.Scheme + "://" + host
 	}
-	return u.Scheme + "://" + host
+	return u.Scheme + "://" + host + ":" + strconv.FormatUint(port, 10)
 }
 
-func isASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
+// originHost is a host name or address in the one form that is compared, or "".
+func originHost(host string) string {
+	if strings.Contains(host, ":") {
+		addr, err := netip.ParseAddr(host)
+		if err != nil || addr.Zone() != "" {
+			return ""
+		}
+		return "[" + addr.String() + "]"
+	}
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	for i := range len(host) {
+		b := host[i]
+		if !('a' <= b && b <= 'z' || '0' <= b && b <= '9' || b == '-' || b == '_' || b == '.') {
+			return ""
 		}
 	}
-	return true
+	if strings.HasPrefix(host, ".") || strings.HasSuffix(host, ".") {
+		return ""
+	}
+	return host
 }

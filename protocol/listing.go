@@ -1,12 +1,16 @@
 package protocol
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ListingVersion is the value of a listing's "v" on the wire.
@@ -142,51 +146,95 @@ func (d Date) End() time.Time {
 // silence; fields that only the wire carries are refused too.
 func DecodeListing(raw []byte) (Listing, error) {
 	const op = "read listing"
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
 	var l Listing
-	if err := dec.Decode(&l); err != nil {
+	if err := json.Unmarshal(raw, &l, json.RejectUnknownMembers(true)); err != nil {
 		return Listing{}, &Error{Op: op, Kind: Invalid, Err: plainJSONError(err)}
 	}
-	if dec.More() {
-		return Listing{}, Errorf(op, Invalid, "", "there is text after the listing's closing brace; send one listing at a time")
-	}
-	if l.CID != "" || l.Version != 0 || l.Salt != "" || l.V != 0 {
-		return Listing{}, Errorf(op, Invalid, "", "v, cid, version and salt are set by the node; leave them out")
+	if l.V != 0 || l.CID != "" || l.Version != 0 || l.Salt != "" {
+		return Listing{}, Errorf(op, Invalid, l.UID, "v, cid, version and salt are set by the node; leave them out")
 	}
 	return l, nil
 }
 
+// plainJSONError says in a person's words what a decoder says in a
+// programmer's, with the field's path where there is one.
 func plainJSONError(err error) error {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	var at *time.ParseError
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) {
+		if errors.Is(err, jsontext.ErrDuplicateName) {
+			return FieldErrors{{Field: fieldPath(syntax.JSONPointer), Problem: "is there twice; keep one"}}
+		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return fmt.Errorf("this is not valid JSON: it ends too early, at byte %d; send one whole listing", syntax.ByteOffset)
+		}
+		if strings.Contains(syntax.Err.Error(), "after top-level value") {
+			return fmt.Errorf("there is text after the listing's closing brace, at byte %d; send one listing at a time", syntax.ByteOffset)
+		}
+		return fmt.Errorf("this is not valid JSON at byte %d (%v); mend it and try again", syntax.ByteOffset, syntax.Err)
+	}
+	var wrong *json.SemanticError
+	if !errors.As(err, &wrong) {
+		return fmt.Errorf("this is not valid JSON: %w", err)
+	}
+	field := fieldPath(wrong.JSONPointer)
 	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("this is not valid JSON at byte %d: %v", syntax.Offset, err)
-	case errors.As(err, &kind):
-		return FieldErrors{{Field: kind.Field, Problem: "must be a " + jsonKind(kind.Type.Kind().String()) + ", not a " + kind.Value}}
-	case errors.As(err, &at):
-		return fmt.Errorf("%q is not a date and time like 2027-03-02T10:00:00Z", strings.Trim(at.Value, `"`))
+	case errors.Is(err, json.ErrUnknownName):
+		return FieldErrors{{Field: field, Problem: "is not a field of a listing; see docs/protocol/listing.md for those that are"}}
+	case field == "":
+		return errors.New("a listing must be one JSON object in braces")
+	case wrong.GoType == reflect.TypeFor[time.Time]():
+		return FieldErrors{{Field: field, Problem: "must be a date and time like 2027-03-02T10:00:00Z"}}
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return FieldErrors{{Field: strings.Trim(name, `"`), Problem: "is not a field of a listing; see docs/protocol/listing.md for those that are"}}
+	words := jsonWords(wrong.GoType)
+	if wrong.JSONKind == '0' && words == "a number" {
+		return FieldErrors{{Field: field, Problem: "must be a whole number of a sensible size"}}
 	}
-	return fmt.Errorf("this is not valid JSON: %v", err)
+	return FieldErrors{{Field: field, Problem: "must be " + words + ", not " + jsonKind(wrong.JSONKind)}}
 }
 
-func jsonKind(goKind string) string {
-	switch goKind {
-	case "slice", "array":
-		return "list"
-	case "struct", "map", "ptr":
-		return "object"
-	case "bool":
-		return "true or false"
-	case "string":
-		return "text"
+// fieldPath writes a JSON pointer as people write a path: "links[0].url".
+func fieldPath(p jsontext.Pointer) string {
+	var b strings.Builder
+	for token := range p.Tokens() {
+		if _, err := strconv.Atoi(token); err == nil {
+			b.WriteString("[" + token + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(clip(token))
 	}
-	return "number"
+	return b.String()
+}
+
+// jsonWords says which JSON value a Go type is read from.
+func jsonWords(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.Slice:
+		return "a list"
+	case reflect.Struct, reflect.Map, reflect.Pointer:
+		return "an object"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.String:
+		return "a string"
+	}
+	return "a number"
+}
+
+func jsonKind(k jsontext.Kind) string {
+	switch k {
+	case '[':
+		return "a list"
+	case '{':
+		return "an object"
+	case 't', 'f':
+		return "true or false"
+	case '"':
+		return "a string"
+	}
+	return "a number"
 }
 
 // Public reports whether anyone may see the listing.

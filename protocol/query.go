@@ -1,8 +1,8 @@
 package protocol
 
 import (
-	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -66,7 +66,7 @@ func ParseQuery(v url.Values) (Query, error) {
 		Area:      c.param(v, "area"),
 		Near:      c.param(v, "near"),
 		Sort:      c.param(v, "sort"),
-		Free:      v.Get("free") == "1" || v.Get("free") == "true" || v.Get("free") == "on",
+		Free:      c.yes(v, "free"),
 		Access:    c.list(v, "access", nil),
 	}
 	for _, k := range c.list(v, "kind", Kinds()) {
@@ -84,16 +84,19 @@ func ParseQuery(v url.Values) (Query, error) {
 	}
 	q.From = c.when(v, "from", false)
 	q.To = c.when(v, "to", true)
+	if !q.To.IsZero() && q.To.Before(q.From) {
+		c.fail("to", "must not be before from")
+	}
 	q.Page = int(c.whole(v, "page", 1, MaxPage))
 	q.PerPage = int(c.whole(v, "per_page", 1, MaxPerPage))
-	if len(c.found) > 0 {
-		return Query{}, &Error{Op: "read search", Kind: Invalid, Err: c.found}
+	if err := c.result("read search", ""); err != nil {
+		return Query{}, err
 	}
 	return q, nil
 }
 
 // Values writes the query as URL parameters, so that a search has one address.
-// Page is left out when it is the first.
+// What is the default is left out.
 func (q Query) Values() url.Values {
 	v := url.Values{}
 	set := func(key, s string) {
@@ -114,6 +117,9 @@ func (q Query) Values() url.Values {
 	set("audience", q.Audience)
 	set("community", q.Community)
 	set("area", q.Area)
+	if q.Near == "" && q.Point != nil {
+		set("near", strconv.FormatFloat(q.Point.Lat, 'f', -1, 64)+","+strconv.FormatFloat(q.Point.Lon, 'f', -1, 64))
+	}
 	set("near", q.Near)
 	set("sort", q.Sort)
 	if q.Free {
@@ -123,10 +129,10 @@ func (q Query) Values() url.Values {
 		v.Set("within", strconv.FormatFloat(q.Within, 'f', -1, 64))
 	}
 	if !q.From.IsZero() {
-		v.Set("from", q.From.Format(time.RFC3339))
+		v.Set("from", q.From.UTC().Format(time.RFC3339))
 	}
 	if !q.To.IsZero() {
-		v.Set("to", q.To.Format(time.RFC3339))
+		v.Set("to", q.To.UTC().Format(time.RFC3339))
 	}
 	if q.Page > 1 {
 		v.Set("page", strconv.Itoa(q.Page))
@@ -137,30 +143,46 @@ func (q Query) Values() url.Values {
 	return v
 }
 
+// param reads one line of text; what was pasted with it is only space.
 func (c *checker) param(v url.Values, key string) string {
-	s := strings.TrimSpace(v.Get(key))
+	s := strings.Join(strings.Fields(v.Get(key)), " ")
 	c.line(key, s, maxQueryText)
 	return s
 }
 
-// list takes a parameter given several times or once with commas.
+// yes reads a tick box.
+func (c *checker) yes(v url.Values, key string) bool {
+	switch strings.ToLower(strings.TrimSpace(v.Get(key))) {
+	case "1", "true", "on", "yes":
+		return true
+	case "", "0", "false", "off", "no":
+		return false
+	}
+	c.fail(key, "must be 1 or left out")
+	return false
+}
+
+// list takes a parameter given several times or once with commas, each value
+// once. Without terms any open word will do.
 func (c *checker) list(v url.Values, key string, terms []Term) []string {
 	var out []string
 	for _, s := range v[key] {
 		for part := range strings.SplitSeq(s, ",") {
 			part = strings.TrimSpace(part)
-			if part == "" {
-				continue
-			}
-			if terms != nil && !Has(terms, part) || utf8.RuneCountInString(part) > maxWord {
+			switch {
+			case part == "" || slices.Contains(out, part):
+			case terms != nil && !Has(terms, part):
 				c.fail(key, "%q is not one of %s", clip(part), keys(terms))
 				return nil
-			}
-			if len(out) == maxQueryTerms {
-				c.fail(key, "has more than %d values", maxQueryTerms)
+			case terms == nil && (!wordPattern.MatchString(part) || utf8.RuneCountInString(part) > maxWord):
+				c.fail(key, "%q is not a word such as step-free, at most %d characters", clip(part), maxWord)
 				return nil
+			case len(out) == maxQueryTerms:
+				c.fail(key, "has more than %d values; take some away", maxQueryTerms)
+				return nil
+			default:
+				out = append(out, part)
 			}
-			out = append(out, part)
 		}
 	}
 	return out
@@ -188,25 +210,25 @@ func (c *checker) whole(v url.Values, field string, low, high int64) int64 {
 	return n
 }
 
-// when reads a moment or a day; as the end of a range a day means its end.
+// when reads a moment, in whole seconds of UTC, or a day; as the end of a range
+// a day means its end.
 func (c *checker) when(v url.Values, field string, end bool) time.Time {
 	s := strings.TrimSpace(v.Get(field))
 	if s == "" {
 		return time.Time{}
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t
-	}
-	d := Date(s)
-	t, err := d.Time()
+	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
+		d := Date(s)
+		if t, err = d.Time(); end {
+			t = d.End()
+		}
+	}
+	if err != nil || t.Year() < 1970 || t.Year() > 9000 {
 		c.fail(field, "must be a date such as 2027-03-02")
 		return time.Time{}
 	}
-	if end {
-		return d.End()
-	}
-	return t
+	return t.UTC().Truncate(time.Second)
 }
 
 func parsePoint(s string) *Point {
@@ -223,4 +245,4 @@ func parsePoint(s string) *Point {
 }
 
 // String is the query in one line for logs: its parameters.
-func (q Query) String() string { return fmt.Sprint(q.Values().Encode()) }
+func (q Query) String() string { return q.Values().Encode() }
