@@ -73,7 +73,10 @@ func (w *Web) command(h handler) http.Handler {
 		rw.Header().Set("Cache-Control", "no-store")
 		if err := h(rw, r); err != nil {
 			p := problemOf(err)
-			if p.Status >= http.StatusInternalServerError {
+			switch protocol.KindOf(err) {
+			case protocol.Unavailable:
+				p.Detail = wordsOf(err)
+			case protocol.Internal:
 				p.Detail = err.Error()
 			}
 			writeProblem(rw, p)
@@ -103,7 +106,7 @@ type NewCommunity struct {
 type CreatedCommunity struct {
 	Community protocol.Community `json:"community"`
 	Address   string             `json:"address"` // @handle@host
-	Card      any                `json:"card"`    // the first steward's charter.RecoveryCard
+	Card      string             `json:"card"`    // the first steward's, as it is written on paper
 }
 
 func (w *Web) adminCreateCommunity(rw http.ResponseWriter, r *http.Request) error {
@@ -115,7 +118,7 @@ func (w *Web) adminCreateCommunity(rw http.ResponseWriter, r *http.Request) erro
 	if err != nil {
 		return err
 	}
-	return sendJSON(rw, http.StatusCreated, CreatedCommunity{Community: m.Community, Address: address(m.Community), Card: m.Card})
+	return sendJSON(rw, http.StatusCreated, CreatedCommunity{Community: m.Community, Address: address(m.Community), Card: m.Card.String()})
 }
 
 // Batch is the body of POST import.

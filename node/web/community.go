@@ -113,6 +113,9 @@ func (w *Web) groups(r *http.Request, c protocol.Community, counts map[string]in
 			return nil, err
 		}
 		g := group{Kind: kind, Heading: plural(kind), Total: answer.Total, Rows: w.rowsOf(answer.Results)}
+		for i := range g.Rows {
+			g.Rows[i].Kind, g.Rows[i].Community = "", ""
+		}
 		if answer.Total > len(g.Rows) {
 			g.More = searchURL + "&kind=" + t.Key
 		}

@@ -14,13 +14,7 @@ import (
 func (w *Web) chosen(v url.Values) []choice {
 	var list []choice
 	off := func(name, value, label string) {
-		kept := without(v, name, "page")
-		for _, other := range chosenOf(v, name) {
-			if other != value {
-				kept.Add(name, other)
-			}
-		}
-		list = append(list, choice{Label: label, URL: "/search?" + kept.Encode()})
+		list = append(list, choice{Label: label, URL: withoutOne(v, name, value), Class: name})
 	}
 	terms := map[string][]protocol.Term{
 		"kind": protocol.Kinds(), "mode": protocol.Modes(), "format": protocol.Formats(),
@@ -40,8 +34,8 @@ func (w *Web) chosen(v url.Values) []choice {
 		}
 	}
 	single("free", "free")
-	single("from", "from "+dayOf(v.Get("from"), false))
-	single("to", "until "+dayOf(v.Get("to"), true))
+	single("from", "from "+dayWords(dayOf(v.Get("from"), false)))
+	single("to", "until "+dayWords(dayOf(v.Get("to"), true)))
 	single("topic", "topic: "+clip(v.Get("topic"), 40))
 	single("audience", "for: "+clip(v.Get("audience"), 40))
 	single("community", w.communityName(v.Get("community")))
@@ -50,6 +44,26 @@ func (w *Web) chosen(v url.Values) []choice {
 		list = append(list, choice{Label: "near " + clip(v.Get("near"), 40), URL: "/search?" + without(v, "near", "within", "page").Encode()})
 	}
 	return list
+}
+
+// withoutOne is the search without one of a parameter's values.
+func withoutOne(v url.Values, name, value string) string {
+	kept := without(v, name, "page")
+	for _, other := range chosenOf(v, name) {
+		if other != value {
+			kept.Add(name, other)
+		}
+	}
+	return "/search?" + kept.Encode()
+}
+
+// dayWords is a date as people write it; a wrong one stays as it is.
+func dayWords(day string) string {
+	t, err := protocol.Date(day).Time()
+	if err != nil {
+		return day
+	}
+	return t.Format("2 January 2006")
 }
 
 func (w *Web) communityName(s string) string {
@@ -62,14 +76,18 @@ func (w *Web) communityName(s string) string {
 // kindChoices are the kinds that there is something of, for the first page.
 func kindChoices(counts map[string]int) []choice { return kindChips(url.Values{}, counts) }
 
-// kindChips are the kinds with their numbers, above the results.
+// kindChips are the kinds with their numbers, above the results. The link of
+// one that is on takes it off.
 func kindChips(v url.Values, counts map[string]int) []choice {
 	on := chosenOf(v, "kind")
 	var list []choice
 	for _, t := range protocol.Kinds() {
 		if n := counts[t.Key]; n > 0 || slices.Contains(on, t.Key) {
-			list = append(list, choice{Label: plural(protocol.Kind(t.Key)), Count: counts[t.Key], URL: with(v, "kind", t.Key),
-				On: slices.Contains(on, t.Key), Class: t.Key})
+			c := choice{Label: plural(protocol.Kind(t.Key)), Count: n, URL: with(v, "kind", t.Key), Class: t.Key}
+			if c.On = slices.Contains(on, t.Key); c.On {
+				c.URL = withoutOne(v, "kind", t.Key)
+			}
+			list = append(list, c)
 		}
 	}
 	return list
@@ -134,9 +152,9 @@ func sorts(v url.Values, q protocol.Query) []choice {
 	if current == "" || current == "distance" && q.Point == nil {
 		current = "relevance"
 	}
-	list := []choice{{Label: "Soonest", URL: with(v, "sort", "date"), On: current == "date"}}
+	list := []choice{{Label: "Soonest first", URL: with(v, "sort", "date"), On: current == "date"}}
 	if q.Point != nil {
-		list = append([]choice{{Label: "Nearest", URL: with(v, "sort", "distance"), On: current == "distance" || current == "relevance" && q.Text == ""}}, list...)
+		list = append([]choice{{Label: "Nearest first", URL: with(v, "sort", "distance"), On: current == "distance" || current == "relevance" && q.Text == ""}}, list...)
 	}
 	if q.Text != "" {
 		list = append([]choice{{Label: "Best match", URL: with(v, "sort", ""), On: current == "relevance"}}, list...)

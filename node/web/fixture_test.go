@@ -238,7 +238,7 @@ func (d docs) Doc(ctx context.Context, cid, uid string) (*search.Doc, error) {
 		return nil, err
 	}
 	c, _ := d.dir.Community(cid)
-	host := strings.TrimPrefix(protocol.Origin(s.Object), "https://")
+	host := hostOf(s.Object)
 	return &search.Doc{Listing: l, Node: host, Own: c.Hosted, URL: s.URL, Object: s.Object, ConfirmedAt: s.Updated}, nil
 }
 
@@ -304,4 +304,9 @@ func samples(t testing.TB, name string) []protocol.Listing {
 		list[i].UID = uidFor(list[i].Title)
 	}
 	return list
+}
+
+func hostOf(iri string) string {
+	_, host, _ := strings.Cut(protocol.Origin(iri), "://")
+	return host
 }

@@ -104,7 +104,11 @@ func (w *Web) ofKind(ctx context.Context, near protocol.Query, k protocol.Kind) 
 
 func (w *Web) rowsFor(ctx context.Context, q protocol.Query) ([]row, error) {
 	answer, err := w.cfg.Search.Search(ctx, q)
-	return w.rowsOf(answer.Results), err
+	rows := w.rowsOf(answer.Results)
+	for i := range rows {
+		rows[i].Away = "" // the heading says near what
+	}
+	return rows, err
 }
 
 func (w *Web) communityCards() (hosted, learned []communityCard) {

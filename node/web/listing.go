@@ -11,9 +11,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/waypost-directory/waypost/node/directory"
-	"github.com/waypost-directory/waypost/node/search"
 	"github.com/waypost-directory/waypost/protocol"
-	"github.com/waypost-directory/waypost/protocol/vocab"
 )
 
 // listingView is a listing's page: everything that a person needs to go
@@ -21,7 +19,8 @@ import (
 type listingView struct {
 	Listing  protocol.Listing
 	Banner   banner
-	Facts    []fact
+	Facts    []fact        // what decides whether to go
+	Details  []fact        // what else there is to know
 	Body     template.HTML // the description, cleaned by vocab.Renderer
 	Links    []protocol.Link
 	Picture  picture
@@ -30,13 +29,15 @@ type listingView struct {
 	Start    time.Time
 	End      time.Time
 	Repeats  string
-	Dates    []string // of a recurring listing: the next ones
+	Later    string // of a recurring listing: the dates after the next
 	Where    string
 	Map      string // address of a map on another site; may be empty
 	Phone    string
 	Tel      string
 	Book     string
 	BookHow  string
+	BookHost string
+	HowTo    string // heading of the booking
 	Online   string
 	Join     string // words for the online link
 	Place    protocol.Place
@@ -156,13 +157,12 @@ func (w *Web) listingPage(rw http.ResponseWriter, r *http.Request, rec directory
 func (w *Web) listingViewOf(rec directory.Record, c protocol.Community) listingView {
 	l := rec.Listing
 	v := listingView{
-		Listing: l, Banner: bannerOf(&l), Facts: factsOf(&l), Body: template.HTML(w.renderer.HTML(l.Description)), // #nosec: cleaned
-		Links: safeLinks(l.Links), When: moment(l.Start, l.End, l.Timezone, false), Zone: zoneWords(l.Timezone),
-		Start: vocab.Local(l.Start, l.Timezone), End: vocab.Local(l.End, l.Timezone),
-		Repeats: repeats(&l), Dates: w.nextDates(&l), Node: hostOf(rec.State.Object), Updated: rec.State.Updated,
+		Listing: l, Facts: factsOf(&l), Details: detailsOf(&l), Body: template.HTML(w.renderer.HTML(l.Description)), // #nosec: cleaned
+		Links: safeLinks(l.Links), Zone: zoneWords(l.Timezone), Repeats: repeats(&l), HowTo: howTo(l.Kind), Node: hostOf(rec.State.Object), Updated: rec.State.Updated,
 		Received: rec.State.Received, From: rec.State.From, Fresh: w.confirmed(rec.State.Updated),
 		Picture: w.pictureOf(&l), Tags: tagsOf(&l),
 	}
+	v.Banner = w.when(&v, &l)
 	v.place(&l)
 	v.contact(&l)
 	v.Publisher = Publisher{Community: firstOf(c.Name, v.Node), CommunityURL: w.communityURL(c.CID)}
@@ -195,6 +195,7 @@ func (v *listingView) place(l *protocol.Listing) {
 func (v *listingView) contact(l *protocol.Listing) {
 	if l.Booking != nil {
 		v.BookHow, v.Phone, v.Book = l.Booking.How, l.Booking.Phone, webAddress(l.Booking.URL)
+		v.BookHost = hostOf(v.Book)
 		v.Tel = "tel:" + strings.Map(dialled, l.Booking.Phone)
 	}
 	if l.Online != nil {
@@ -209,156 +210,6 @@ func dialled(r rune) rune {
 		return r
 	}
 	return -1
-}
-
-func bannerOf(l *protocol.Listing) banner {
-	switch l.Status {
-	case "cancelled":
-		return banner{"Cancelled", "This will not take place."}
-	case "postponed":
-		return banner{"Postponed", "This will not take place at the time given. Ask for the new date before you set out."}
-	case "tentative":
-		return banner{"Not confirmed yet", "Check before you set out."}
-	}
-	return banner{}
-}
-
-const datesShown = 4
-
-// nextDates are the next occurrences of what recurs.
-func (w *Web) nextDates(l *protocol.Listing) []string {
-	if l.Recurrence == "" {
-		return nil
-	}
-	now := w.cfg.Now()
-	var dates []string
-	for _, t := range search.Occurrences(l, now, now.AddDate(0, 0, search.HorizonDays), datesShown) {
-		end := time.Time{}
-		if !l.End.IsZero() {
-			end = t.Add(l.End.Sub(l.Start))
-		}
-		dates = append(dates, moment(t, end, l.Timezone, false))
-	}
-	return dates
-}
-
-// factsOf are the rows that only some listings have.
-func factsOf(l *protocol.Listing) []fact {
-	var facts []fact
-	add := func(name, words string) {
-		if words != "" {
-			facts = append(facts, fact{Name: name, Words: words})
-		}
-	}
-	addList := func(name string, items []string) {
-		if len(items) > 0 {
-			facts = append(facts, fact{Name: name, Items: items})
-		}
-	}
-	if l.Cost != nil {
-		add("Cost", sentence(vocab.CostLine(l.Cost)))
-	}
-	add("Who can come", l.Eligibility)
-	addList("Meant for", openWords(l.Audience))
-	add("Level", level(l.Level))
-	add("Looking for", protocol.Label(protocol.Seeks(), l.Seeks))
-	add("How many", number(l.Places))
-	addList("What it takes", openWords(l.Requirements))
-	addList("Times of the week", availability(l.Availability))
-	add("Room for", people(l.Capacity))
-	addList("Access", openWords(l.Accessibility))
-	addList("What is there", openWords(l.Features))
-	addList("How it is given", labels(protocol.Modes(), l.Modes))
-	addList("Sort of help", labels(protocol.Categories(), l.Categories))
-	add("Format", protocol.Label(protocol.Formats(), l.Format))
-	add("Sort of resource", protocol.Label(protocol.SubKinds(), l.SubKind))
-	add("Longest loan", days(l.MaxDays))
-	addList("Topics", openWords(l.Topics))
-	addList("Area", areaWords(l.Areas))
-	add("Until", until(l))
-	return facts
-}
-
-func level(key string) string {
-	if key == "" || key == "everyone" {
-		return ""
-	}
-	return protocol.Label(protocol.Levels(), key)
-}
-
-func number(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return thousands(n)
-}
-
-func people(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return count(n, "person", "people")
-}
-
-func days(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return count(n, "day", "days")
-}
-
-func until(l *protocol.Listing) string {
-	t, err := l.ValidUntil.Time()
-	if err != nil {
-		return ""
-	}
-	return t.Format("2 January 2006")
-}
-
-func openWords(list []string) []string {
-	words := make([]string, len(list))
-	for i, s := range list {
-		words[i] = openWord(s)
-	}
-	return words
-}
-
-// availability joins the parts of one day: "Monday morning and evening".
-func availability(keys []string) []string {
-	var order []string
-	parts := map[string][]string{}
-	for _, k := range keys {
-		day, part, ok := strings.Cut(protocol.Label(protocol.Availabilities(), k), " ")
-		if !ok {
-			continue
-		}
-		if parts[day] == nil {
-			order = append(order, day)
-		}
-		parts[day] = append(parts[day], part)
-	}
-	words := make([]string, len(order))
-	for i, day := range order {
-		words[i] = day + " " + list(parts[day])
-	}
-	return words
-}
-
-// areaWords say that a code is one, for want of names.
-func areaWords(codes []string) []string {
-	words := make([]string, len(codes))
-	for i, code := range codes {
-		words[i] = "official area " + code
-	}
-	return words
-}
-
-func tagsOf(l *protocol.Listing) []choice {
-	tags := make([]choice, len(l.Tags))
-	for i, t := range l.Tags {
-		tags[i] = choice{Label: "#" + t, URL: "/search?" + url.Values{"q": {t}}.Encode()}
-	}
-	return tags
 }
 
 // pictureOf shows our own pictures and leads to those of others: to load them

@@ -11,7 +11,7 @@ import (
 
 // row is one listing in a list.
 type row struct {
-	Kind         protocol.Kind
+	Kind         protocol.Kind // empty where a heading says it
 	Title        string
 	URL          string
 	Language     string
@@ -22,9 +22,10 @@ type row struct {
 	Away         string // how far; empty when not asked for
 	Free         bool
 	Repeats      bool
-	Community    string
+	Community    string // empty where the page says it
 	CommunityURL string
 	Node         string
+	Own          bool   // published by this node
 	Confirmed    string // "confirmed 3 days ago"
 	Why          string // which of the words were found where
 }
@@ -37,7 +38,7 @@ func (w *Web) rowOf(h *search.Hit) row {
 		Summary: clip(h.Summary, 180), Free: h.Free, Repeats: h.Recurrence != "",
 		When: moment(h.Start, h.End, h.Timezone, true), Where: where(h.Place, h.Modes),
 		Community: h.Community.Name, CommunityURL: w.communityURL(h.Community.CID), Node: h.Node,
-		Confirmed: w.confirmed(h.ConfirmedAt),
+		Own: h.Own, Confirmed: w.confirmed(h.ConfirmedAt),
 	}
 	if h.Status == "cancelled" || h.Status == "postponed" {
 		r.Status = protocol.Label(protocol.Statuses(), h.Status)
@@ -48,7 +49,7 @@ func (w *Web) rowOf(h *search.Hit) row {
 	if h.Distance != nil {
 		r.Away = away(*h.Distance)
 		if h.Nearby {
-			r.Away = "its community is " + r.Away
+			r.Away = "from a community " + r.Away
 		}
 	}
 	if why, _, _ := strings.Cut(h.Why, " · "); strings.HasPrefix(why, "matches ") {
@@ -65,24 +66,30 @@ func (w *Web) rowsOf(hits []search.Hit) []row {
 	return rows
 }
 
-// where is a listing's place in one line; that it is online or at people's
-// homes stands in for one.
+// where is a listing's place in one line, or how else to get it: "Welling, or
+// online", "at a centre or at your home".
 func where(p *protocol.Place, modes []string) string {
-	var parts []string
-	if line := p.Line(); line != "" {
-		parts = append(parts, line)
-	}
-	for _, mode := range []struct{ key, words string }{
-		{"online", "online"}, {"self-paced", "online, in your own time"}, {"home-visit", "at your home"}, {"phone", "by phone"},
-	} {
-		if slices.Contains(modes, mode.key) {
-			parts = append(parts, mode.words)
+	place := p.Line()
+	var ways []string
+	for _, m := range modes {
+		way := map[string]string{"online": "online", "self-paced": "online, in your own time", "home-visit": "at your home", "phone": "by phone"}[m]
+		if way == "" && place == "" && strings.HasPrefix(m, "centre-") {
+			way = "at a centre"
+		}
+		if way != "" && !slices.Contains(ways, way) {
+			ways = append(ways, way)
 		}
 	}
-	if len(parts) == 0 {
+	line := strings.Join(ways, " or ")
+	switch {
+	case place == "" && line == "":
 		return ""
+	case place == "":
+		return capital(line)
+	case line == "":
+		return place
 	}
-	return capital(parts[0]) + strings.Join(append([]string{""}, parts[1:]...), "; ")
+	return place + ", or " + line
 }
 
 // listingURL is a listing's page here. Two communities could claim one uid, so

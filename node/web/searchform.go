@@ -34,8 +34,8 @@ type hidden struct{ Name, Value string }
 // radii are the distances to choose from, in km, with the miles that people
 // think in.
 var radii = [...]struct{ value, label string }{
-	{"1", "1 km (half a mile)"}, {"2", "2 km (1 mile)"}, {"5", "5 km (3 miles)"}, {"10", "10 km (6 miles)"},
-	{"25", "25 km (15 miles)"}, {"50", "50 km (30 miles)"}, {"100", "100 km (60 miles)"},
+	{"1", "1 km"}, {"2", "2 km"}, {"5", "5 km (3 mi)"}, {"10", "10 km (6 mi)"},
+	{"25", "25 km (15 mi)"}, {"50", "50 km (30 mi)"}, {"100", "100 km (60 mi)"},
 }
 
 func formOf(v url.Values, wrong []protocol.FieldError) form {
@@ -56,7 +56,7 @@ func formOf(v url.Values, wrong []protocol.FieldError) form {
 	f.Modes = options("Any way", protocol.Modes(), chosenOf(v, "mode"))
 	f.hide(v)
 	for _, field := range []string{"kind", "category", "mode", "from", "to", "free", "access"} {
-		f.Open = f.Open || v.Get(field) != "" || f.Errors[field] != ""
+		f.Open = f.Open || f.Errors[field] != "" // those that are on stand above the results
 	}
 	return f
 }
@@ -94,8 +94,10 @@ func radiusOptions(current string) []option {
 		list = append(list, option{r.value, r.label, r.value == current})
 		found = found || r.value == current
 	}
-	if !found {
+	if _, err := strconv.ParseFloat(current, 64); err == nil && !found {
 		list = append(list, option{current, current + " km", true})
+	} else if !found {
+		return radiusOptions(strconv.FormatFloat(protocol.DefaultWithin, 'f', -1, 64))
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/waypost-directory/waypost/node/search"
 	"github.com/waypost-directory/waypost/protocol"
@@ -20,7 +21,7 @@ type searchView struct {
 	AtLeast  bool
 	Rows     []row
 	Notes    []string
-	Chosen   []choice // filters that are on; the link takes each off
+	Chosen   []choice // filters that are on, but for the kinds; the link takes each off
 	Kinds    []choice
 	Facets   []facet
 	Sorts    []choice
@@ -102,7 +103,7 @@ func (w *Web) searchViewOf(values url.Values, a search.Answer) searchView {
 	v := searchView{
 		Form: formOf(values, nil), Asked: asked(values), Total: a.Total, AtLeast: a.AtLeast, Rows: w.rowsOf(a.Results),
 		Notes: a.Notes, Silent: a.Silent, Page: a.Query.Page,
-		Chosen: w.chosen(values), Kinds: kindChips(values, a.Facets[search.FacetKind]), Facets: w.facets(values, a.Facets),
+		Chosen: notKinds(w.chosen(values)), Kinds: kindChips(values, a.Facets[search.FacetKind]), Facets: w.facets(values, a.Facets),
 		Heading: headingOf(values, a),
 	}
 	v.Form.resolve(a.Query)
@@ -117,6 +118,11 @@ func (w *Web) searchViewOf(values url.Values, a search.Answer) searchView {
 		v.Sorts = sorts(values, a.Query)
 	}
 	return v
+}
+
+// notKinds leaves out the kinds, which have their chips already.
+func notKinds(list []choice) []choice {
+	return slices.DeleteFunc(list, func(c choice) bool { return c.Class == "kind" })
 }
 
 // headingOf says what was found, and for what: "12 results for “tablet” near

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/waypost-directory/waypost/protocol"
 	"github.com/waypost-directory/waypost/protocol/vocab"
@@ -18,6 +20,7 @@ func (w *Web) templateFuncs() template.FuncMap {
 		"ago":   w.ago,
 		"day":   func(t time.Time) string { return t.Format("2 January 2006") },
 		"time":  func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
+		"stamp": func(t time.Time) string { return t.Format(time.RFC3339) },
 		"count": count,
 		"kind":  func(k protocol.Kind) string { return protocol.Label(protocol.Kinds(), string(k)) },
 		"kinds": func(k protocol.Kind) string { return plural(k) },
@@ -161,11 +164,10 @@ func zoneWords(zone string) string {
 
 // away is a distance for people, in both units that they use.
 func away(km float64) string {
-	miles := km / 1.609344
 	if km < 1 {
-		return "less than 1 km (0.6 miles) away"
+		return "less than 1 km away"
 	}
-	return tenths(km) + " km (" + tenths(miles) + " miles) away"
+	return tenths(km) + " km (" + tenths(km/1.609344) + " miles) away"
 }
 
 func tenths(n float64) string {
@@ -173,6 +175,12 @@ func tenths(n float64) string {
 		return strconv.Itoa(int(math.Round(n)))
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", n), ".0")
+}
+
+// capital writes the first letter large, whatever its script.
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
 }
 
 // openWord turns a word of an open list into one that people read.
