@@ -30,6 +30,9 @@ func (d docs) Doc(ctx context.Context, cid, uid string) (*search.Doc, error) {
 		return nil, nil
 	}
 	doc := &search.Doc{Listing: l, Node: hostOf(s.Object), URL: s.URL, Object: s.Object, ConfirmedAt: s.Updated}
+	if doc.ConfirmedAt.After(s.Received) {
+		doc.ConfirmedAt = s.Received // a clock ahead of ours must not look fresher than now
+	}
 	doc.Own = doc.Node == d.host
 	doc.Provenance = provenance(s)
 	return doc, nil

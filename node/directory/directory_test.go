@@ -402,6 +402,24 @@ func TestAccept_RefusesWhatIsNotTheSendersToSay(t *testing.T) {
 	}
 }
 
+func TestAccept_APageOnAnotherHostIsNotWhereReadersAreSent(t *testing.T) {
+	_, a, b := pair(t)
+	l := a.publish(t, offer("Help with tablets"))
+	for _, page := range []string{"javascript:alert(1)", "https://evil.example/x"} {
+		raw := a.forge(t, a.last(t), func(object map[string]any) {
+			object["url"] = page
+			object["listing"].(map[string]any)["version"] = float64(len(page) + 2)
+		})
+		if _, err := b.receive(t, raw, a.actor); err != nil {
+			t.Fatal(err)
+		}
+		r, err := b.Get(t.Context(), a.cid, l.UID)
+		if err != nil || r.State.Version != uint64(len(page)+2) || r.State.URL != "https://a.example/ap/o/"+l.UID {
+			t.Errorf("url %q: readers are sent to %q at version %d (%v)", page, r.State.URL, r.State.Version, err)
+		}
+	}
+}
+
 func TestAccept_AReplayedRequestIsRefusedAndARepeatedActivityIsKnown(t *testing.T) {
 	_, a, b := pair(t)
 	a.publish(t, offer("Help with tablets"))

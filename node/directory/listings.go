@@ -135,6 +135,9 @@ func (d *Directory) putListing(tx store.Tx, in Incoming, e *store.Entry) (Outcom
 		Via: in.Via, From: in.From, Actor: in.Activity.Actor,
 		Published: o.Published, Updated: o.Updated, Received: d.cfg.Now().UTC(),
 	}
+	if protocol.Origin(next.URL) != protocol.Origin(o.ID) {
+		next.URL = o.ID // a page elsewhere, or no page at all: readers are sent to the origin
+	}
 	return d.putState(tx, next)
 }
 

@@ -138,7 +138,7 @@ func (p *Peers) sync(ctx context.Context, peer Peer) error {
 	}
 	for _, c := range peer.Communities {
 		known, ok := p.cfg.Directory.Community(c.CID)
-		if !ok || known.Actor != c.Actor {
+		if !ok || known.Actor != c.Actor || known.Name != c.Name {
 			if _, err := p.cfg.Directory.Learn(ctx, c.CID, c.Actor); err != nil {
 				return fmt.Errorf("learn community %s: %w", c.Name, err)
 			}
