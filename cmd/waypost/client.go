@@ -119,7 +119,7 @@ func (a admin) do(ctx context.Context, method, path string, in any) (*http.Respo
 	}
 	resp, err := a.http.Do(req)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the node gave no answer; see its log, and whether it runs: %w", err)
 	}
 	if resp.StatusCode < 300 {
 		return resp, nil
@@ -137,13 +137,22 @@ type problemError struct{ web.Problem }
 
 func (e problemError) Error() string {
 	if len(e.Errors) == 0 {
-		return strings.TrimSuffix(e.Detail, ".")
+		return clause(e.Detail)
 	}
 	parts := make([]string, len(e.Errors))
 	for i, f := range e.Errors {
 		parts[i] = f.Field + " " + f.Problem
 	}
 	return strings.Join(parts, "; ")
+}
+
+// clause is a sentence as it stands after "waypost: ".
+func clause(s string) string {
+	s = strings.TrimSuffix(s, ".")
+	if len(s) > 1 && 'a' <= s[1] && s[1] <= 'z' || strings.HasPrefix(s, "A ") {
+		s = strings.ToLower(s[:1]) + s[1:]
+	}
+	return s
 }
 
 // printJSON writes a value as a script would want it.

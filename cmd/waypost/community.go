@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 
@@ -11,7 +12,7 @@ import (
 )
 
 func communityCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "community", Short: "List the communities, or add one to this node"}
+	cmd := &cobra.Command{Use: "community", Short: "List the communities, or add one to this node", RunE: which}
 	cmd.AddCommand(communityList(s), communityAdd(s))
 	return cmd
 }
@@ -22,8 +23,8 @@ func communityList(s *settings) *cobra.Command {
 		Short: "List the communities that this node hosts or knows",
 		Args:  noArgs,
 		RunE: withAdmin(s, func(cmd *cobra.Command, _ []string, a admin) error {
-			var list []protocol.Community
-			if err := a.call(cmd.Context(), http.MethodGet, "/communities", nil, &list); err != nil {
+			list, err := communities(cmd.Context(), a)
+			if err != nil {
 				return err
 			}
 			if s.v.GetBool("json") {
@@ -41,6 +42,15 @@ func communityList(s *settings) *cobra.Command {
 	}
 }
 
+// communities asks for those that the node hosts or knows, hosted ones first.
+func communities(ctx context.Context, a admin) ([]protocol.Community, error) {
+	var answer struct {
+		Communities []protocol.Community `json:"communities"`
+	}
+	err := a.call(ctx, http.MethodGet, "/communities", nil, &answer)
+	return answer.Communities, err
+}
+
 func communityAdd(s *settings) *cobra.Command {
 	var in web.NewCommunity
 	var place protocol.Place
@@ -56,7 +66,7 @@ func communityAdd(s *settings) *cobra.Command {
 			if err := a.call(cmd.Context(), http.MethodPost, "/communities", in, &out); err != nil {
 				return err
 			}
-			printCard(cmd.OutOrStdout(), out.Community, fmt.Sprint(out.Card))
+			printCard(cmd.OutOrStdout(), out.Community, out.Card)
 			return nil
 		}),
 	}

@@ -2,9 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,9 +32,6 @@ and settings in waypost.yaml. It prints the first steward's recovery card, once:
 write it down and keep it away from this machine. It is stored nowhere.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if place.Name == "" {
-				return wrongUsage("where is the community? add --place \"Bexley, London\"")
-			}
 			if cmd.Flags().Changed("latitude") != cmd.Flags().Changed("longitude") {
 				return wrongUsage("give both --latitude and --longitude, or neither")
 			}
@@ -39,11 +39,13 @@ write it down and keep it away from this machine. It is stored nowhere.`,
 				place.Latitude, place.Longitude = &lat, &lon
 			}
 			n.Place = &place
+			if err := complete(s, n); err != nil {
+				return err
+			}
 			return runInit(cmd, s, n)
 		},
 	}
 	f := cmd.Flags()
-	f.String("base-url", "", "address that others reach this node at, such as https://riverside.example")
 	f.StringVar(&n.Name, "name", "", "the community's name")
 	f.StringVar(&n.Handle, "handle", "", "short name for its address @handle@domain: a–z, 0–9 and _")
 	f.StringVar(&n.Summary, "summary", "", "what the community does, in one sentence")
@@ -61,36 +63,93 @@ func runInit(cmd *cobra.Command, s *settings, n directory.NewCommunity) error {
 	if err != nil {
 		return err
 	}
-	if err := mayInit(cfg.DataDir); err != nil {
-		return err
-	}
 	if n.Place.Area != "" {
 		n.Areas = []string{n.Place.Area}
 	}
-	minted, link, err := setUp(cmd.Context(), cfg, n)
-	if err != nil {
-		return err
+	var minted directory.Minted
+	var link string
+	err = fillFolder(cfg.DataDir, func(dir string) (err error) {
+		inside := cfg
+		inside.DataDir = dir
+		if minted, link, err = setUp(cmd.Context(), inside, n); err != nil {
+			return err
+		}
+		return writeSettings(cfg, s.v.GetString("listen"))
+	})
+	if protocol.KindOf(err) == protocol.Invalid {
+		return wrongUsage("%s", explain(err))
 	}
-	if err := writeSettings(cfg, s.v.GetString("listen")); err != nil {
+	if err != nil {
 		return err
 	}
 	out := cmd.OutOrStdout()
 	printCard(out, minted.Community, minted.Card.String())
 	if !cfg.Dev && !s.v.GetBool("yes") {
-		if err := confirmCard(out, cmd.InOrStdin(), minted); err != nil {
-			return err
-		}
+		err = confirmCard(out, cmd.InOrStdin(), minted)
 	}
 	fmt.Fprintf(out, "\nStart it with:  waypost serve --data %s\nThen sign in, once, within a day:  %s\n", cfg.DataDir, link)
+	return err
+}
+
+// complete asks for what was left out.
+func complete(s *settings, n directory.NewCommunity) error {
+	switch {
+	case s.v.GetString("base-url") == "":
+		return wrongUsage("what address will others reach this node at? add --base-url https://your.domain")
+	case n.Name == "":
+		return wrongUsage("what is the community called? add --name \"Bexley Digital Champions\"")
+	case n.Handle == "":
+		return wrongUsage("what is its short name? add --handle bexley")
+	case n.Place.Name == "":
+		return wrongUsage("where is the community? add --place \"Bexley, London\"")
+	}
 	return nil
 }
 
-// mayInit refuses a folder that a node lives in already.
-func mayInit(dir string) error {
+// fillFolder makes a node's folder whole or not at all: fill works in a folder
+// within it, and what it made is moved into place, the store, by which a node
+// is recognised, last.
+func fillFolder(dir string, fill func(dir string) error) (err error) {
 	if _, err := os.Stat(filepath.Join(dir, "store")); err == nil {
 		return fmt.Errorf("a node lives in %s already; choose another folder, or add a community to it with: waypost community add", dir)
 	}
-	return os.MkdirAll(dir, 0o700)
+	inside := filepath.Join(dir, ".setup")
+	if err := os.RemoveAll(inside); err != nil { // of one that was killed
+		return err
+	}
+	if err := os.MkdirAll(inside, 0o700); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(inside)) }()
+	if err := fill(inside); err != nil {
+		return err
+	}
+	made, err := os.ReadDir(inside)
+	if err != nil {
+		return err
+	}
+	for _, f := range made {
+		if f.Name() == "store" {
+			continue
+		}
+		if err := os.Rename(filepath.Join(inside, f.Name()), filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	if err := os.Rename(filepath.Join(inside, "store"), filepath.Join(dir, "store")); err != nil {
+		return err
+	}
+	return syncFolder(dir)
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
 }
 
 // setUp makes the node's keys, its first community and a one-time sign-in link.
@@ -118,8 +177,15 @@ func fill(ctx context.Context, n *node.Node, c directory.NewCommunity) (director
 	return minted, link, err
 }
 
+// writeSettings keeps what a node cannot do without in its folder's file of
+// settings, and what is in that file already.
 func writeSettings(cfg node.Config, listen string) error {
+	file := filepath.Join(cfg.DataDir, configFile)
 	v := viper.New()
+	v.SetConfigFile(file)
+	if err := v.ReadInConfig(); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	v.Set("base-url", cfg.BaseURL)
 	if listen != "" {
 		v.Set("listen", listen)
@@ -127,7 +193,11 @@ func writeSettings(cfg node.Config, listen string) error {
 	if cfg.Dev {
 		v.Set("dev", true)
 	}
-	return v.WriteConfigAs(filepath.Join(cfg.DataDir, configFile))
+	var out bytes.Buffer
+	if err := v.WriteConfigTo(&out); err != nil {
+		return err
+	}
+	return writeWhole(file, &out)
 }
 
 func printCard(w io.Writer, c protocol.Community, card string) {
@@ -154,5 +224,5 @@ func confirmCard(w io.Writer, r io.Reader, m directory.Minted) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("the card was not confirmed; the community is set up and the card stands above: write it down before you go on")
+	return fmt.Errorf("the card was not confirmed; the community is set up, and its card stands above: write it down before you start it")
 }

@@ -50,7 +50,7 @@ func backupCommand(s *settings) *cobra.Command {
 
 // writeWhole writes a file that is either whole and on disk, or not there.
 func writeWhole(name string, r io.Reader) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(name), ".waypost-backup-")
+	f, err := os.CreateTemp(filepath.Dir(name), ".waypost-")
 	if err != nil {
 		return err
 	}
@@ -64,9 +64,12 @@ func writeWhole(name string, r io.Reader) (err error) {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
-		return fmt.Errorf("the backup broke off: %w", err)
+		return fmt.Errorf("%s was not written: %w", name, err)
 	}
-	return os.Rename(f.Name(), name)
+	if err := os.Rename(f.Name(), name); err != nil {
+		return err
+	}
+	return syncFolder(filepath.Dir(name))
 }
 
 func restoreCommand(s *settings) *cobra.Command {
@@ -88,15 +91,15 @@ func restoreCommand(s *settings) *cobra.Command {
 				return fmt.Errorf("cannot read %s: %w", file, errors.Unwrap(err))
 			}
 			defer f.Close()
-			if err := mayInit(cfg.DataDir); err != nil {
-				return err
-			}
-			base, err := node.Restore(cmd.Context(), cfg, f)
+			err = fillFolder(cfg.DataDir, func(dir string) (err error) {
+				inside := cfg
+				inside.DataDir = dir
+				if cfg.BaseURL, err = node.Restore(cmd.Context(), inside, f); err != nil {
+					return err
+				}
+				return writeSettings(cfg, s.v.GetString("listen"))
+			})
 			if err != nil {
-				return err
-			}
-			cfg.BaseURL = base
-			if err := writeSettings(cfg, s.v.GetString("listen")); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "restored into %s; make sure that the old node is stopped for good, then: waypost serve --data %s\n", cfg.DataDir, cfg.DataDir)
@@ -157,10 +160,13 @@ func doctorCommand(s *settings) *cobra.Command {
 			} else {
 				printFindings(cmd.OutOrStdout(), list)
 			}
-			if bad > 0 {
-				return fmt.Errorf("%d things need attention", bad)
+			switch bad {
+			case 0:
+				return nil
+			case 1:
+				return errors.New("one thing needs attention, see above")
 			}
-			return nil
+			return fmt.Errorf("%d things need attention, see above", bad)
 		}),
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,7 @@ import (
 )
 
 func listingCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "listing", Short: "Add, change, remove, import and export listings"}
+	cmd := &cobra.Command{Use: "listing", Short: "Add, change, remove, import and export listings", RunE: which}
 	cmd.PersistentFlags().String("community", "", "handle of the community; may be left out when there is one")
 	cmd.AddCommand(listingAdd(s), listingGet(s), listingList(s), listingUpdate(s), listingRemove(s), listingImport(s), listingExport(s))
 	return cmd
@@ -217,7 +218,11 @@ listed line by line and the rest goes in. Importing the same file again changes
 nothing. docs/organisers/import.md tells more.`,
 		Args: exactly("FILE"),
 		RunE: withAdmin(s, func(cmd *cobra.Command, args []string, a admin) error {
-			report, err := readReport(cmd, s, args[0])
+			handle, err := ownHandle(cmd.Context(), s, a)
+			if err != nil {
+				return err
+			}
+			report, err := readReport(cmd, s, handle, args[0])
 			if err != nil {
 				return err
 			}
@@ -237,7 +242,23 @@ nothing. docs/organisers/import.md tells more.`,
 	return cmd
 }
 
-func readReport(cmd *cobra.Command, s *settings, file string) (exchange.Report, error) {
+// ownHandle is the handle of the community meant. It enters the uids of what
+// is imported, which must be the same whether it was named or the only one.
+func ownHandle(ctx context.Context, s *settings, a admin) (string, error) {
+	named := s.v.GetString("community")
+	if named != "" && !protocol.ValidCID(named) {
+		return named, nil
+	}
+	list, err := communities(ctx, a)
+	for _, c := range list {
+		if c.Hosted && (named == "" || c.CID == named) {
+			return c.Handle, err
+		}
+	}
+	return named, err
+}
+
+func readReport(cmd *cobra.Command, s *settings, handle, file string) (exchange.Report, error) {
 	raw, err := readFile(cmd, file)
 	if err != nil {
 		return exchange.Report{}, err
@@ -248,7 +269,7 @@ func readReport(cmd *cobra.Command, s *settings, file string) (exchange.Report, 
 	}
 	opts := exchange.Options{
 		Now: time.Now(), Horizon: time.Duration(s.v.GetInt("days")) * 24 * time.Hour,
-		Source: s.v.GetString("community") + "/" + source, DefaultTimezone: s.v.GetString("timezone"),
+		Source: handle + "/" + source, DefaultTimezone: s.v.GetString("timezone"),
 		Defaults: protocol.Listing{Language: s.v.GetString("language"), Categories: s.v.GetStringSlice("category"),
 			Areas: s.v.GetStringSlice("area"), Kind: protocol.Kind(s.v.GetString("kind")), Visibility: protocol.VisibilityPublic},
 	}

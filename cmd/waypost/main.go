@@ -58,12 +58,14 @@ func explain(err error) string {
 			if e.ID != "" {
 				id = e.ID + ": "
 			}
-			return strings.ReplaceAll(id+e.Err.Error(), "\n", " ")
+			return id + oneLine(e.Err)
 		}
 		err = e.Err
 	}
-	return strings.ReplaceAll(err.Error(), "\n", " ")
+	return oneLine(err)
 }
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -92,7 +94,7 @@ To run it:   waypost serve --data DIR`,
 	c := newSettings(root)
 	root.AddCommand(
 		initCommand(c), serveCommand(c), demoCommand(), listingCommand(c), communityCommand(c), peerCommand(c), tokenCommand(c), doctorCommand(c),
-		backupCommand(c), restoreCommand(c), reindexCommand(c), versionCommand(),
+		backupCommand(c), restoreCommand(c), reindexCommand(c), benchCommand(), versionCommand(),
 	)
 	return root
 }
@@ -107,6 +109,19 @@ func versionCommand() *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// which is what a command does that only has others under it.
+func which(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	list := strings.Join(names, ", ")
+	if len(args) > 0 {
+		return wrongUsage("there is no command \"%s %s\"; there are: %s", cmd.CommandPath(), args[0], list)
+	}
+	return wrongUsage("%s: which of %s? see: %[1]s --help", cmd.CommandPath(), list)
 }
 
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -14,7 +14,7 @@ import (
 )
 
 func peerCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "peer", Short: "Follow other nodes and see how they are doing"}
+	cmd := &cobra.Command{Use: "peer", Short: "Follow other nodes and see how they are doing", RunE: which}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "add URL",

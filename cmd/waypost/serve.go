@@ -37,7 +37,6 @@ func serveCommand(s *settings) *cobra.Command {
 		},
 	}
 	f := cmd.Flags()
-	f.String("base-url", "", "address that others reach this node at; from waypost.yaml when left out")
 	f.String("listen", "127.0.0.1:8080", "address to serve on, behind a reverse proxy that does TLS")
 	f.String("store", "", "where the data lies: badger")
 	return cmd

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 
 	"github.com/waypost-directory/waypost/node"
@@ -27,6 +28,7 @@ func newSettings(root *cobra.Command) *settings {
 	f := root.PersistentFlags()
 	f.String("data", "", "data folder (WAYPOST_DATA)")
 	f.String("config", "", "file of settings; waypost.yaml in the data folder or here when left out")
+	f.String("base-url", "", "address that others reach this node at, such as https://riverside.example")
 	f.Bool("dev", false, "allow http and loopback peers; for trying things out only")
 	f.String("log", "info", "least level to log: debug, info, warn or error")
 	f.Bool("json", false, "print JSON")
@@ -45,14 +47,35 @@ func (s *settings) read(cmd *cobra.Command) error {
 	if file == "" {
 		file = s.findFile()
 	}
-	if file == "" {
-		return nil
+	if file != "" {
+		s.v.SetConfigFile(file)
+		if err := s.v.ReadInConfig(); err != nil {
+			return wrongUsage("cannot read the settings in %s: %s; mend the file or leave it out", file, oneLine(err))
+		}
 	}
-	s.v.SetConfigFile(file)
-	if err := s.v.ReadInConfig(); err != nil {
-		return wrongUsage("cannot read the settings in %s: %v; mend the file or leave it out", file, err)
-	}
-	return nil
+	return s.fill(cmd.Flags())
+}
+
+// fill gives the flags that were not typed what the environment or the file
+// says, so that commands may read either.
+func (s *settings) fill(flags *pflag.FlagSet) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Changed || f.Name == "help" || f.Name == "version" || !s.v.IsSet(f.Name) {
+			return
+		}
+		value := s.v.GetString(f.Name)
+		if f.Value.Type() == "stringSlice" {
+			value = strings.Join(s.v.GetStringSlice(f.Name), ",")
+		}
+		if value == f.DefValue || err != nil {
+			return
+		}
+		if flags.Set(f.Name, value) != nil {
+			err = wrongUsage("the setting %s cannot be %q; change WAYPOST_%s or the file of settings",
+				f.Name, value, strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_")))
+		}
+	})
+	return err
 }
 
 func (s *settings) findFile() string {

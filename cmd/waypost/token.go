@@ -13,7 +13,7 @@ import (
 )
 
 func tokenCommand(s *settings) *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Make and revoke tokens for programs that use the API, and sign-in links"}
+	cmd := &cobra.Command{Use: "token", Short: "Make and revoke tokens for programs that use the API, and sign-in links", RunE: which}
 	cmd.AddCommand(tokenCreate(s), tokenList(s),
 		&cobra.Command{
 			Use:   "revoke ID",
@@ -47,24 +47,30 @@ func tokenCommand(s *settings) *cobra.Command {
 func tokenCreate(s *settings) *cobra.Command {
 	var n steward.NewToken
 	var days int
+	create := withAdmin(s, func(cmd *cobra.Command, _ []string, a admin) error {
+		if days > 0 {
+			n.Expires = time.Now().AddDate(0, 0, days)
+		}
+		var t web.CreatedToken
+		if err := a.call(cmd.Context(), http.MethodPost, "/tokens", n, &t); err != nil {
+			return err
+		}
+		if s.v.GetBool("json") {
+			return printJSON(cmd.OutOrStdout(), t)
+		}
+		fmt.Fprintln(cmd.OutOrStdout(), t.Secret)
+		return nil
+	})
 	cmd := &cobra.Command{
 		Use:   "create --scope listings:write",
 		Short: "Print a new bearer token; it is shown this once",
 		Args:  noArgs,
-		RunE: withAdmin(s, func(cmd *cobra.Command, _ []string, a admin) error {
-			if days > 0 {
-				n.Expires = time.Now().AddDate(0, 0, days)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(n.Scopes) == 0 {
+				return wrongUsage("what may it do? add --scope %s or --scope %s", steward.ScopeListingsWrite, steward.ScopeCoordinatorsRead)
 			}
-			var t web.CreatedToken
-			if err := a.call(cmd.Context(), http.MethodPost, "/tokens", n, &t); err != nil {
-				return err
-			}
-			if s.v.GetBool("json") {
-				return printJSON(cmd.OutOrStdout(), t)
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), t.Secret)
-			return nil
-		}),
+			return create(cmd, args)
+		},
 	}
 	cmd.Flags().StringSliceVar(&n.Scopes, "scope", nil, "what it may do: listings:write, coordinators:read")
 	cmd.Flags().StringVar(&n.Name, "name", "", "what it is for")
