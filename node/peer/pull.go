@@ -47,7 +47,12 @@ func (p *Peers) discover(ctx context.Context, origin string) (discovery, error) 
 	if err != nil {
 		return doc, err
 	}
-	if err := json.Unmarshal(resp.Body, &doc); err != nil || doc.V != 1 {
+	return readDiscovery(resp.Body, origin)
+}
+
+func readDiscovery(raw []byte, origin string) (doc discovery, err error) {
+	const op = "read discovery document"
+	if err := json.Unmarshal(raw, &doc); err != nil || doc.V != 1 {
 		return doc, protocol.Errorf(op, protocol.Invalid, origin, "its discovery document cannot be read by this version")
 	}
 	if protocol.Origin(doc.Application) != origin {
@@ -162,6 +167,15 @@ type feed struct {
 	} `json:"rows"`
 }
 
+// readFeed reads a page. Its rows are read one by one, each within the bounds of
+// an activity, when they come to the door.
+func readFeed(raw []byte) (page feed, err error) {
+	if err := json.Unmarshal(raw, &page); err != nil || len(page.Rows) > maxRowsAPage {
+		return feed{}, protocol.Errorf("read feed", protocol.Invalid, "", "the feed cannot be read")
+	}
+	return page, nil
+}
+
 // pullCommunity reads page after page and remembers after each how far it came,
 // so that an interruption costs one page.
 func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) error {
@@ -173,9 +187,9 @@ func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) e
 		if err != nil {
 			return err
 		}
-		var page feed
-		if err := json.Unmarshal(resp.Body, &page); err != nil || len(page.Rows) > maxRowsAPage {
-			return protocol.Errorf("pull", protocol.Invalid, c.CID, "its feed cannot be read")
+		page, err := readFeed(resp.Body)
+		if err != nil {
+			return err
 		}
 		if err := p.take(ctx, peer, c, page); err != nil {
 			return err
