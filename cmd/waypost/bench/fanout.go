@@ -1,0 +1,85 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/waypost-directory/waypost/protocol"
+)
+
+// barFanOut is the most RSA-2048 signatures that one delivery may cost in CPU
+// time. One of them it must make.
+const barFanOut = 1.3
+
+// fanOut measures what a delivery costs a node whose community is followed from
+// many hosts: one post a shared inbox, signed.
+func (b *bench) fanOut(ctx context.Context) (rows []Result, err error) {
+	b.say("%d hosts with %d followers each begin to follow", b.Sizes.Hosts, b.Sizes.Followers)
+	p, err := b.newNode(ctx, "hub", nil)
+	if err != nil {
+		return nil, err
+	}
+	all, err := gather(b.limits.key, b.Sizes.Hosts, b.Sizes.Followers)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, all.close()) }()
+	var cpu, took time.Duration
+	deliveries := b.Sizes.Hosts * b.Sizes.Fanned
+	err = p.run(ctx, func() error {
+		if err := all.follow(ctx, p); err != nil {
+			return err
+		}
+		b.say("publishing %d listings to them", b.Sizes.Fanned)
+		return b.limits.around(func() error {
+			cpu, took, err = p.deliver(ctx, all, b.Sizes.Fanned)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := all.check(b.Sizes.Fanned); err != nil {
+		return nil, err
+	}
+	each := cpu / time.Duration(deliveries)
+	return []Result{
+		row("fan-out: CPU a delivery", micros(each), "µs").against("RSA-2048 signature", b.limits.sign(), each).under(barFanOut),
+		row("fan-out: rate", float64(deliveries)/took.Seconds(), "deliveries/s"),
+	}, nil
+}
+
+// deliver publishes listings and waits until nothing is left to deliver.
+func (p *process) deliver(ctx context.Context, all *crowd, listings int) (cpu, took time.Duration, err error) {
+	before, err := p.cpu()
+	if err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	for i := range listings {
+		l := protocol.Listing{Kind: protocol.KindOffer, Title: fmt.Sprintf("Help with tablets, table %d", i+1), Categories: []string{"quick-tips"},
+			Summary: "A patient neighbour sits beside you.", Description: "Bring your own device or use one of ours; there is tea."}
+		if err := p.command(ctx, http.MethodPost, "/listings", l, nil); err != nil {
+			return 0, 0, err
+		}
+	}
+	err = p.until(ctx, "all hosts had received everything", 5*time.Millisecond, func() (bool, error) {
+		return all.received.Load() >= int64(listings*len(all.hosts)), nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	took = time.Since(began)
+	err = p.until(ctx, "nothing was left to deliver", 50*time.Millisecond, func() (bool, error) {
+		s, err := p.status(ctx)
+		return s.Waiting == 0, err
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	after, err := p.cpu()
+	return after - before, took, err
+}

@@ -1,0 +1,162 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// barInbox is the most RSA-2048 verifications that receiving one activity may
+// cost in CPU time.
+const barInbox = 30
+
+// warmUp is how many activities are posted before anything is measured, so
+// that keys, files and connections are there.
+const warmUp = 100
+
+// received is what posting activities to a node took.
+type received struct {
+	cpu     time.Duration // of the node, for one activity
+	answers time.Duration // until the last 202
+}
+
+// inbox measures what it costs a node to take an activity from another one:
+// to read it, check its signature and its proof, write it to disk before the
+// 202 goes out, and make it findable.
+func (b *bench) inbox(ctx context.Context) (rows []Result, err error) {
+	n := b.Sizes.Activities
+	b.say("preparing %d activities", n)
+	from, err := b.newSender(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, from.close()) }()
+	bodies, err := from.creates(ctx, n+warmUp)
+	if err != nil {
+		return nil, err
+	}
+	to, err := b.newNode(ctx, "receiver", nil)
+	if err != nil {
+		return nil, err
+	}
+	var got received
+	err = to.run(ctx, func() error {
+		if err := to.follow(ctx, from.base); err != nil {
+			return err
+		}
+		if _, err := b.post(ctx, from, to, bodies[:warmUp], warmUp); err != nil {
+			return err
+		}
+		b.say("posting them over %d connections", b.Sizes.Connections)
+		return b.limits.around(func() error {
+			got, err = b.post(ctx, from, to, bodies[warmUp:], n+warmUp)
+			return err
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	limit := b.limits.verify()
+	rows = []Result{
+		row("inbox: CPU an activity", micros(got.cpu), "µs").against("RSA-2048 verification", limit, got.cpu).under(barInbox),
+		row("inbox: rate", float64(n)/got.answers.Seconds(), "activities/s"),
+	}
+	parts, err := b.parts(ctx, from, bodies[warmUp:])
+	if err != nil {
+		return nil, err
+	}
+	return append(rows, breakdown(parts, got.cpu, limit)...), nil
+}
+
+// breakdown names what an activity's CPU time goes to, and which part bounds
+// the rate.
+func breakdown(parts []part, whole, limit time.Duration) []Result {
+	rest := part{"HTTP server and the rest", whole}
+	for _, p := range parts {
+		rest.cpu -= p.cpu
+	}
+	parts = append(parts, rest)
+	most := parts[0]
+	for _, p := range parts {
+		if p.cpu > most.cpu {
+			most = p
+		}
+	}
+	var rows []Result
+	for _, p := range parts {
+		name := "inbox: of this, " + p.name
+		if p == most {
+			name += " (the most)"
+		}
+		rows = append(rows, row(name, micros(p.cpu), "µs").against("RSA-2048 verification", limit, p.cpu))
+	}
+	return rows
+}
+
+// post sends the bodies and waits until total listings are found there.
+func (b *bench) post(ctx context.Context, from *sender, to *process, bodies [][]byte, total int) (received, error) {
+	requests, err := from.signed(ctx, to.base+"/ap/inbox", bodies)
+	if err != nil {
+		return received{}, err
+	}
+	before, err := to.cpu()
+	if err != nil {
+		return received{}, err
+	}
+	began := time.Now()
+	if err := sendAll(requests, b.Sizes.Connections); err != nil {
+		return received{}, err
+	}
+	answers := time.Since(began)
+	err = to.until(ctx, "all activities were indexed", 20*time.Millisecond, func() (bool, error) {
+		found, err := to.find(ctx, "kind=event&per_page=1")
+		return found >= total, err
+	})
+	if err != nil {
+		return received{}, err
+	}
+	after, err := to.cpu()
+	return received{cpu: (after - before) / time.Duration(len(bodies)), answers: answers}, err
+}
+
+// sendAll sends requests over so many connections, each kept open, and wants
+// 202 for all.
+func sendAll(requests []*http.Request, connections int) error {
+	client := &http.Client{Transport: &http.Transport{MaxConnsPerHost: connections, MaxIdleConnsPerHost: connections}}
+	defer client.CloseIdleConnections()
+	queue := make(chan *http.Request)
+	failed := make([]error, connections)
+	var workers sync.WaitGroup
+	for i := range connections {
+		workers.Go(func() {
+			for req := range queue {
+				if failed[i] == nil {
+					failed[i] = send(client, req)
+				}
+			}
+		})
+	}
+	for _, req := range requests {
+		queue <- req
+	}
+	close(queue)
+	workers.Wait()
+	return errors.Join(failed...)
+}
+
+func send(client *http.Client, req *http.Request) error {
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err == nil && resp.StatusCode != http.StatusAccepted {
+		err = fmt.Errorf("%s answered %s: %s", req.URL, resp.Status, raw)
+	}
+	return err
+}
