@@ -170,6 +170,8 @@ func TestValidate_EveryFieldIsBoundedAndSaysWhatToDo(t *testing.T) {
 		{"recurrence without start", KindOffer, func(l *Listing) { l.Recurrence = "FREQ=DAILY" }, "recurrence", "needs a start"},
 		{"recurrence every second", KindEvent, func(l *Listing) { l.Recurrence = "FREQ=SECONDLY" }, "recurrence", "not more often"},
 		{"recurrence every hour by the back door", KindEvent, func(l *Listing) { l.Recurrence = "FREQ=DAILY;BYHOUR=1,2,3" }, "recurrence", "not more often"},
+		{"recurrence of a huge interval", KindEvent, func(l *Listing) { l.Recurrence = "FREQ=DAILY;INTERVAL=99999999" }, "recurrence", "INTERVAL"},
+		{"recurrence of a huge count", KindEvent, func(l *Listing) { l.Recurrence = "FREQ=DAILY;COUNT=1000000000" }, "recurrence", "COUNT"},
 		{"recurrence with its name", KindEvent, func(l *Listing) { l.Recurrence = "RRULE:FREQ=DAILY" }, "recurrence", "FREQ=WEEKLY;COUNT=6"},
 		{"recurrence in words", KindEvent, func(l *Listing) { l.Recurrence = "every Tuesday" }, "recurrence", "RFC 5545"},
 

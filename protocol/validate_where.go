@@ -69,6 +69,12 @@ func (c *checker) date(field string, d Date) time.Time {
 	return t
 }
 
+// Bounds of a recurrence rule: more is a mistake, or meant to keep readers busy.
+const (
+	maxInterval = 1_000
+	maxRepeats  = 10_000
+)
+
 // recurrence takes rules that repeat at most once a day: a rule of seconds
 // would make every reader count for ever.
 func (c *checker) recurrence(l *Listing) {
@@ -89,6 +95,9 @@ func (c *checker) recurrence(l *Listing) {
 	}
 	if rule.Freq > rrule.DAILY || max(len(rule.Byhour), len(rule.Byminute), len(rule.Bysecond)) > 1 {
 		c.fail("recurrence", "may repeat once a day, a week, a month or a year, not more often")
+	}
+	if rule.Interval < 0 || rule.Interval > maxInterval || rule.Count < 0 || rule.Count > maxRepeats {
+		c.fail("recurrence", "may have an INTERVAL up to %d and a COUNT up to %d", maxInterval, maxRepeats)
 	}
 }
 
