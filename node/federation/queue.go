@@ -106,10 +106,3 @@ func (q *inboxQueue) done(inbox string, next time.Time) {
 	delete(q.more, inbox)
 	q.signal()
 }
-
-// waiting returns how many inboxes have something to receive.
-func (q *inboxQueue) waiting() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return len(q.due) + len(q.busy)
-}

@@ -24,7 +24,6 @@ import (
 type home struct {
 	*peer.Peers
 	directory *directory.Directory
-	cid       string
 }
 
 // resolver reads actors and charters over the transport, as federation does.
