@@ -357,9 +357,17 @@ func (n *Node) housekeep(ctx context.Context) error {
 			n.tidy(ctx, "forget old signatures", n.Directory.ForgetSignatures)
 			n.tidy(ctx, "forget expired sessions", n.Steward.ForgetExpired)
 		case <-purge.C:
-			n.tidy(ctx, "purge what was erased", n.Directory.Purge)
+			n.tidy(ctx, "purge what was erased", n.Purge)
 		}
 	}
+}
+
+// Purge takes what was erased out of the files of store and index.
+func (n *Node) Purge(ctx context.Context) error {
+	if p, ok := n.Index.(store.Purger); ok {
+		return n.Directory.Purge(ctx, p)
+	}
+	return n.Directory.Purge(ctx)
 }
 
 func (n *Node) tidy(ctx context.Context, what string, do func(context.Context) error) {

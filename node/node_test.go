@@ -1,11 +1,16 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,4 +109,56 @@ func TestNode_AListingMadeOnOneIsFoundOnTheOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "deleted", func() bool { return !b.finds(t, "newsletter") })
+}
+
+func TestNode_ErasedTextIsGoneFromTheDataFolderOnBothSides(t *testing.T) {
+	const canary = "xylocanary"
+	a, b := run(t, "alpha"), run(t, "beta")
+	if _, err := b.Peers.Add(t.Context(), a.base); err != nil {
+		t.Fatal(err)
+	}
+	p, err := a.Directory.Publish(t.Context(), a.cid, protocol.Listing{Kind: protocol.KindOffer, Title: "Help by " + canary,
+		Description: strings.Repeat(canary+" and more. ", 40)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "found by both", func() bool { return a.finds(t, canary) && b.finds(t, canary) })
+	for _, n := range []*running{a, b} {
+		if !holds(t, n.Config.DataDir, canary) {
+			t.Fatal("the test looks in the wrong place: the text is not in the folder before it is erased")
+		}
+	}
+	if err := a.Directory.Remove(t.Context(), a.cid, p.Listing.UID, true); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "gone from search", func() bool { return !a.finds(t, canary) && !b.finds(t, canary) })
+	for _, n := range []*running{a, b} {
+		if err := n.Purge(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if holds(t, n.Config.DataDir, canary) {
+			t.Errorf("the text is still in the folder of %s", n.base)
+		}
+	}
+}
+
+// holds reports whether any file in a folder contains a text.
+func holds(t *testing.T, dir, text string) bool {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() || e.Type() != 0 {
+			return nil // files come and go
+		}
+		raw, err := os.ReadFile(path)
+		if err == nil && bytes.Contains(raw, []byte(text)) {
+			t.Logf("%q is in %s", text, filepath.Base(path))
+			found = true
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
 }

@@ -235,13 +235,14 @@ func (d *Directory) eraseHistory(tx store.Tx, cid, uid string) error {
 // the store's files.
 func purgeDue() []byte { return store.MetaKey("purge due") }
 
-// Purge takes the traces of what was erased out of the store's own files, when
-// there are any. It may take minutes; the node runs it every few hours, so
-// that erased text is gone from the disk within a day (design: Privacy).
-func (d *Directory) Purge(ctx context.Context) error {
-	purger, ok := d.cfg.Store.(store.Purger)
-	if !ok {
-		return nil
+// Purge takes the traces of what was erased out of the files of the store and
+// of the others that keep copies, when anything was. It may take minutes; the
+// node runs it every few hours, so that erased text is gone from the disk
+// within a day (design: Privacy).
+func (d *Directory) Purge(ctx context.Context, others ...store.Purger) error {
+	purgers := others
+	if p, ok := d.cfg.Store.(store.Purger); ok {
+		purgers = append(purgers, p)
 	}
 	var due []byte
 	err := d.cfg.Store.View(ctx, func(tx store.Tx) (err error) {
@@ -254,8 +255,10 @@ func (d *Directory) Purge(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := purger.Purge(ctx); err != nil {
-		return err
+	for _, p := range purgers {
+		if err := p.Purge(ctx); err != nil {
+			return err
+		}
 	}
 	return d.cfg.Store.Update(ctx, func(tx store.Tx) error {
 		now, err := tx.Get(purgeDue())
