@@ -162,29 +162,61 @@ field away (RFC 7396). To cancel an event:
 			if err != nil {
 				return err
 			}
-			var patch map[string]json.RawMessage
-			if err := json.Unmarshal(raw, &patch); err != nil {
-				return fmt.Errorf("%s is not a JSON object: %w", args[1], err)
+			patch, err := decodeObject(raw)
+			if err != nil {
+				return fmt.Errorf("%s is not a JSON object, such as {\"status\":\"cancelled\"}: %w", args[1], err)
 			}
-			var merged map[string]json.RawMessage
-			if err := a.call(cmd.Context(), http.MethodGet, "/listings/"+escape(args[0])+inCommunity(s), nil, &merged); err != nil {
+			var now json.RawMessage
+			if err := a.call(cmd.Context(), http.MethodGet, "/listings/"+escape(args[0])+inCommunity(s), nil, &now); err != nil {
 				return err
 			}
-			for k, v := range patch {
-				if bytes.Equal(bytes.TrimSpace(v), []byte("null")) {
-					delete(merged, k)
-					continue
-				}
-				merged[k] = v
-			}
-			if merged["uid"], err = json.Marshal(args[0]); err != nil {
+			listing, err := decodeObject(now)
+			if err != nil {
 				return err
 			}
-			if raw, err = json.Marshal(merged); err != nil {
+			mergePatch(listing, patch)
+			listing["uid"] = args[0]
+			if raw, err = json.Marshal(listing); err != nil {
 				return err
 			}
 			return publishOne(cmd, s, a, raw)
 		}),
+	}
+}
+
+// decodeObject keeps numbers as they are written.
+func decodeObject(raw []byte) (object map[string]any, err error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(&object); err != nil {
+		return nil, err
+	}
+	if object == nil {
+		return nil, errors.New("it is null")
+	}
+	if dec.More() {
+		return nil, errors.New("something follows it")
+	}
+	return object, nil
+}
+
+// mergePatch applies a JSON merge patch (RFC 7396 §2).
+func mergePatch(target, patch map[string]any) {
+	for name, value := range patch {
+		change, isObject := value.(map[string]any)
+		switch {
+		case value == nil:
+			delete(target, name)
+		case isObject:
+			part, ok := target[name].(map[string]any)
+			if !ok {
+				part = map[string]any{}
+			}
+			mergePatch(part, change)
+			target[name] = part
+		default:
+			target[name] = value
+		}
 	}
 }
 
@@ -339,10 +371,13 @@ func printReport(cmd *cobra.Command, s *settings, report exchange.Report, sum we
 			fmt.Fprintf(out, "%d new, %d changed, %d as before, %d failed\n", sum.Created, sum.Changed, sum.Unchanged, len(failures))
 		}
 	}
-	if len(failures) > 0 {
-		return fmt.Errorf("%d items did not go in; mend them in the file and import it again", len(failures))
+	switch len(failures) {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("one item did not go in; mend it in the file and import it again")
 	}
-	return nil
+	return fmt.Errorf("%d items did not go in; mend them in the file and import it again", len(failures))
 }
 
 func listingExport(s *settings) *cobra.Command {
