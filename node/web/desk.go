@@ -112,6 +112,9 @@ func (d desk) list(rw http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	kind, after := protocol.Kind(q.Get("kind")), q.Get("after")
+	if kind != "" && !protocol.Has(protocol.Kinds(), string(kind)) {
+		return fieldError("kind", "is not one of event, offer, need, volunteer, venue, resource")
+	}
 	var uids []string
 	err = d.w.cfg.Directory.States(r.Context(), c.CID, func(s directory.State) bool {
 		if !s.Deleted && s.UID > after && (s.Public || who != seesPublic) && (kind == "" || s.Kind == kind) {

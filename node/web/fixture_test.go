@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 	"github.com/waypost-directory/waypost/node/search/embedded"
 	"github.com/waypost-directory/waypost/node/steward"
 	"github.com/waypost-directory/waypost/node/store"
+	"github.com/waypost-directory/waypost/node/store/badger"
 	"github.com/waypost-directory/waypost/node/store/storetest"
 	"github.com/waypost-directory/waypost/node/web"
 	"github.com/waypost-directory/waypost/protocol"
@@ -41,60 +43,122 @@ type world struct {
 	indexer *search.Indexer
 	log     *store.Log
 	steward *steward.Steward
+	search  search.Searcher
 	web     *web.Web
 	handler http.Handler
 	now     time.Time
 	bexley  protocol.Community
 	salford protocol.Community
 	peers   *peerList
+	nodes   map[string]*directory.Directory // by origin
 }
 
 // open builds the world at an origin. The clock stands.
 func open(t testing.TB, origin string, change func(*web.Config)) *world {
 	t.Helper()
-	w := &world{t: t, now: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC), peers: &peerList{}}
-	clock := func() time.Time { return w.now }
-	quiet := slog.New(slog.DiscardHandler)
-	nodes := map[string]*directory.Directory{}
-	openDirectory := func(origin string) (*directory.Directory, store.Store, *store.Log) {
-		s := storetest.Open(t)
-		log := store.NewLog(s)
-		committer := store.NewCommitter(store.CommitterConfig{Store: s, OnCommit: log.Notify, Logger: quiet})
-		t.Cleanup(func() { must(t, committer.Close()) })
-		d, err := directory.Open(t.Context(), directory.Config{Store: s, Log: log, Committer: committer,
-			Resolver: resolver{nodes}, Base: origin, Now: clock, Logger: quiet})
-		must(t, err)
-		must(t, d.EnsureApplication(t.Context()))
-		nodes[origin] = d
-		return d, s, log
+	w := &world{t: t, now: time.Date(2027, 3, 1, 9, 0, 0, 0, time.UTC), peers: &peerList{}, nodes: map[string]*directory.Directory{}}
+	folder := seedOf(t, bexleySeed)
+	if origin != base {
+		folder = plant(t, t.TempDir(), seed{origin, bexleySeed.community})
 	}
 	var s store.Store
-	w.dir, s, w.log = openDirectory(origin)
-	w.other, _, _ = openDirectory(otherBase)
-	w.bexley = w.found(w.dir, directory.NewCommunity{Handle: "bexley_digital", Name: "Bexley Digital Champions",
-		Summary: "Neighbours who help neighbours get online, in libraries, at home and by phone.",
-		Place:   point("Bexleyheath", 51.4568, 0.1465), Areas: []string{"E09000004"}})
-	w.salford = w.found(w.other, directory.NewCommunity{Handle: "salford_skills", Name: "Salford Media Skills",
-		Summary: "Mentors from radio and film for people who are starting out.", Place: point("Salford Quays", 53.4722, -2.2986)})
-	must(t, w.dir.Follow(t.Context(), w.other.ApplicationIRI()))
+	w.dir, s, w.log = w.openDirectory(folder, origin)
+	w.bexley = w.dir.Hosted()[0]
 
 	var err error
-	w.index, err = embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir(), Communities: w.dir, Now: clock, Log: quiet})
+	w.index, err = embedded.Open(t.Context(), embedded.Config{Dir: t.TempDir(), Communities: w.dir, Now: w.clock, Log: quiet()})
 	must(t, err)
 	t.Cleanup(func() { must(t, w.index.Close()) })
-	w.indexer = search.NewIndexer(w.index, docs{w.dir}, quiet)
-	w.steward = steward.New(steward.Config{Store: s, Now: clock})
-	cfg := web.Config{Directory: w.dir, Search: w.index, Steward: w.steward, Base: origin, Version: "0.1.0", Now: clock,
-		Logger: quiet, Peers: w.peers}
+	w.indexer = search.NewIndexer(w.index, docs{w.dir}, quiet())
+	w.steward = steward.New(steward.Config{Store: s, Now: w.clock})
+	cfg := web.Config{Directory: w.dir, Search: w.index, Steward: w.steward, Base: origin, Version: "0.1.0", Now: w.clock,
+		Logger: quiet(), Peers: w.peers}
 	if change != nil {
 		change(&cfg)
 	}
+	w.search = cfg.Search
 	w.web, err = web.New(cfg)
 	must(t, err)
 	r := mux.NewRouter()
 	w.web.Routes(r)
 	w.handler = r
 	return w
+}
+
+// withNeighbour opens the other node, which this one follows.
+func (w *world) withNeighbour() {
+	if w.other != nil {
+		return
+	}
+	w.t.Helper()
+	w.other, _, _ = w.openDirectory(seedOf(w.t, salfordSeed), otherBase)
+	w.salford = w.other.Hosted()[0]
+	must(w.t, w.dir.Follow(w.t.Context(), w.other.ApplicationIRI()))
+}
+
+func (w *world) clock() time.Time { return w.now }
+
+func quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func (w *world) openDirectory(folder, origin string) (*directory.Directory, store.Store, *store.Log) {
+	w.t.Helper()
+	s := storetest.OpenDir(w.t, folder)
+	log := store.NewLog(s)
+	committer := store.NewCommitter(store.CommitterConfig{Store: s, OnCommit: log.Notify, Logger: quiet()})
+	w.t.Cleanup(func() { must(w.t, committer.Close()) })
+	d, err := directory.Open(w.t.Context(), directory.Config{Store: s, Log: log, Committer: committer,
+		Resolver: resolver{w.nodes}, Base: origin, Now: w.clock, Logger: quiet()})
+	must(w.t, err)
+	w.nodes[origin] = d
+	return d, s, log
+}
+
+// seed is a node with one community and nothing else.
+type seed struct {
+	origin    string
+	community directory.NewCommunity
+}
+
+var (
+	bexleySeed = seed{base, directory.NewCommunity{Handle: "bexley_digital", Name: "Bexley Digital Champions",
+		Summary: "Neighbours who help neighbours get online, in libraries, at home and by phone.",
+		Place:   point("Bexleyheath", 51.4568, 0.1465), Areas: []string{"E09000004"}}}
+	salfordSeed = seed{otherBase, directory.NewCommunity{Handle: "salford_skills", Name: "Salford Media Skills",
+		Summary: "Mentors from radio and film for people who are starting out.", Place: point("Salford Quays", 53.4722, -2.2986)}}
+	planted sync.Map // origin -> folder: keys take long to make, so tests copy them
+)
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	planted.Range(func(_, folder any) bool { return os.RemoveAll(folder.(string)) == nil })
+	os.Exit(code)
+}
+
+// seedOf returns a fresh copy of a seed's data folder.
+func seedOf(t testing.TB, s seed) string {
+	t.Helper()
+	folder, ok := planted.Load(s.origin)
+	if !ok {
+		fresh, err := os.MkdirTemp("", "waypost-web-")
+		must(t, err)
+		folder, _ = planted.LoadOrStore(s.origin, plant(t, fresh, s))
+	}
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS(folder.(string))))
+	return dir
+}
+
+func plant(t testing.TB, folder string, s seed) string {
+	t.Helper()
+	db, err := badger.Open(badger.Options{Dir: folder, Reserve: 1 << 20, Logger: quiet()})
+	must(t, err)
+	d, err := directory.Open(t.Context(), directory.Config{Store: db, Base: s.origin, Logger: quiet()})
+	must(t, err)
+	must(t, d.EnsureApplication(t.Context()))
+	_, err = d.CreateCommunity(t.Context(), s.community)
+	must(t, err)
+	must(t, db.Close())
+	return folder
 }
 
 func (w *world) found(d *directory.Directory, n directory.NewCommunity) protocol.Community {
@@ -119,6 +183,7 @@ func (w *world) publish(list ...protocol.Listing) []protocol.Listing {
 // learn publishes listings on the neighbour and takes them in as a pull does.
 func (w *world) learn(list ...protocol.Listing) []protocol.Listing {
 	w.t.Helper()
+	w.withNeighbour()
 	var out []protocol.Listing
 	for _, p := range w.other.PublishAll(w.t.Context(), w.salford.CID, list) {
 		must(w.t, p.Err)

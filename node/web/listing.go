@@ -33,7 +33,7 @@ type listingView struct {
 	Where    string
 	Map      string // address of a map on another site; may be empty
 	Phone    string
-	Tel      string
+	Tel      template.URL // "tel:" and digits
 	Book     string
 	BookHow  string
 	BookHost string
@@ -196,7 +196,7 @@ func (v *listingView) contact(l *protocol.Listing) {
 	if l.Booking != nil {
 		v.BookHow, v.Phone, v.Book = l.Booking.How, l.Booking.Phone, webAddress(l.Booking.URL)
 		v.BookHost = hostOf(v.Book)
-		v.Tel = "tel:" + strings.Map(dialled, l.Booking.Phone)
+		v.Tel = template.URL("tel:" + strings.Map(dialled, l.Booking.Phone)) // digits and + only
 	}
 	if l.Online != nil {
 		v.Online = webAddress(l.Online.URL)
