@@ -4,11 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html"
 	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"github.com/go-fed/activity/streams"
 	"github.com/go-fed/activity/streams/vocab"
+	"github.com/microcosm-cc/bluemonday"
 
 	"github.com/waypost-directory/waypost/protocol"
 )
@@ -25,60 +31,72 @@ type actorType interface {
 	GetUnknownProperties() map[string]interface{}
 }
 
-// ParseActor reads an actor document of any ActivityPub server. The document
-// must be bounded before ([protocol.CheckJSON] is run here as well), because
-// go-fed's reader spends more than linear time on deep JSON. Errors are
-// Invalid. That the document came from its own id, and that its keys are its
-// own, the caller checks.
+// ParseActor reads an actor document of any ActivityPub server. It bounds the
+// document first ([protocol.CheckJSON]), because go-fed's reader spends more
+// than linear time on deep JSON. Errors are Invalid or TooLarge. That the
+// document came from its own id the caller checks; a key that says it belongs
+// to another actor is refused here.
 func ParseActor(raw []byte) (a protocol.Actor, err error) {
 	const op = "read actor"
 	limits := protocol.DefaultJSONLimits()
-	limits.MaxBytes = 1 << 20
+	limits.MaxBytes = maxActorBytes
 	if err := protocol.CheckJSON(raw, limits); err != nil {
 		return protocol.Actor{}, err
 	}
+	t, err := typed(raw)
+	if err != nil {
+		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "%v", err)
+	}
+	a = protocol.Actor{Type: t.GetTypeName(), Raw: bytes.Clone(raw), Assertion: map[string]string{}}
+	if err := fromTyped(&a, t); err != nil {
+		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, a.ID, "%v", err)
+	}
+	fromMembers(&a, bytes.TrimSpace(a.Raw))
+	return a, nil
+}
+
+// maxActorBytes is the most that a fetch brings (interop: security rules, 3).
+const maxActorBytes = 1 << 20
+
+// typed reads a document with go-fed. It is generated code that nobody
+// maintains; a stranger's document must not stop the node when it panics.
+func typed(raw []byte) (t actorType, err error) {
 	defer func() {
-		// go-fed is generated code that nobody maintains; a stranger's document
-		// must not stop the node.
 		if r := recover(); r != nil {
-			a, err = protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "the document cannot be read: %v", r)
+			t, err = nil, fmt.Errorf("the document cannot be read: %v", r)
 		}
 	}()
 	var m map[string]any
 	if err := json.Unmarshal(raw, &m); err != nil {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "it is not a JSON object: %v", err)
+		return nil, fmt.Errorf("it is not a JSON object: %w", err)
 	}
 	if _, ok := m["type"].(string); !ok {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "type must be one string")
+		return nil, errors.New("type must be one string")
 	}
-	t, err := streams.ToType(context.Background(), m)
+	thing, err := streams.ToType(context.Background(), m)
 	if err != nil {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "it is not ActivityStreams: %v", err)
+		return nil, fmt.Errorf("it is not ActivityStreams: %w", err)
 	}
-	typed, ok := t.(actorType)
+	t, ok := thing.(actorType)
 	if !ok {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "a %s is not an actor", t.GetTypeName())
+		return nil, fmt.Errorf("a %s is not an actor", thing.GetTypeName())
 	}
-	a = protocol.Actor{Type: t.GetTypeName(), Raw: bytes.Clone(raw), Assertion: map[string]string{}}
-	if err := fromTyped(&a, typed); err != nil {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, a.ID, "%v", err)
-	}
-	fromUnknown(&a, raw)
-	return a, nil
+	return t, nil
 }
 
+// fromTyped takes what go-fed has words for.
 func fromTyped(a *protocol.Actor, t actorType) error {
-	if id := t.GetJSONLDId(); id != nil && id.IsIRI() || id != nil && id.Get() != nil {
-		a.ID = id.Get().String()
+	if id := t.GetJSONLDId(); id != nil {
+		a.ID = iriString(id.Get())
 	}
 	if a.ID == "" {
-		return fmt.Errorf("id is missing")
+		return errors.New("id is missing")
 	}
 	if p := t.GetActivityStreamsInbox(); p != nil {
 		a.Inbox = iriString(p.GetIRI())
 	}
 	if a.Inbox == "" {
-		return fmt.Errorf("inbox is missing")
+		return errors.New("inbox is missing")
 	}
 	if p := t.GetActivityStreamsOutbox(); p != nil {
 		a.Outbox = iriString(p.GetIRI())
@@ -87,10 +105,10 @@ func fromTyped(a *protocol.Actor, t actorType) error {
 		a.Followers = iriString(p.GetIRI())
 	}
 	if p := t.GetActivityStreamsPreferredUsername(); p != nil && p.IsXMLSchemaString() {
-		a.Username = p.GetXMLSchemaString()
+		a.Username = oneLine(p.GetXMLSchemaString(), maxName)
 	}
 	if p := t.GetActivityStreamsName(); p != nil && p.Len() > 0 && p.At(0).IsXMLSchemaString() {
-		a.Name = p.At(0).GetXMLSchemaString()
+		a.Name = oneLine(p.At(0).GetXMLSchemaString(), maxName)
 	}
 	return keyFromTyped(a, t.GetW3IDSecurityV1PublicKey())
 }
@@ -107,10 +125,10 @@ func keyFromTyped(a *protocol.Actor, p vocab.W3IDSecurityV1PublicKeyProperty) er
 	}
 	owner := key.GetW3IDSecurityV1Owner()
 	if owner == nil || iriString(owner.Get()) != a.ID {
-		return fmt.Errorf("publicKey.owner is not the actor itself")
+		return errors.New("publicKey.owner is not the actor itself")
 	}
-	if id := key.GetJSONLDId(); id != nil && id.Get() != nil {
-		a.KeyID = id.Get().String()
+	if id := key.GetJSONLDId(); id != nil {
+		a.KeyID = iriString(id.Get())
 	}
 	if pem := key.GetW3IDSecurityV1PublicKeyPem(); pem != nil {
 		a.PublicKeyPEM = pem.Get()
@@ -118,61 +136,89 @@ func keyFromTyped(a *protocol.Actor, p vocab.W3IDSecurityV1PublicKeyProperty) er
 	return nil
 }
 
-// fromUnknown reads what go-fed has no words for: endpoints, assertionMethod
-// and implements.
-func fromUnknown(a *protocol.Actor, raw []byte) {
-	var w struct {
-		URL       json.RawMessage `json:"url"`
-		Endpoints struct {
-			SharedInbox string `json:"sharedInbox"`
-		} `json:"endpoints"`
-		Assertion  json.RawMessage `json:"assertionMethod"`
-		Implements json.RawMessage `json:"implements"`
-	}
-	if json.Unmarshal(raw, &w) != nil {
-		return
-	}
-	if protocol.Origin(w.Endpoints.SharedInbox) == protocol.Origin(a.ID) {
-		a.SharedInbox = w.Endpoints.SharedInbox
-	}
-	a.URL, _ = reference(w.URL)
-	for _, k := range eachOf(w.Assertion) {
-		var key struct {
-			ID         string `json:"id"`
-			Type       string `json:"type"`
-			Controller string `json:"controller"`
-			Multibase  string `json:"publicKeyMultibase"`
+// fromMembers takes the rest from the document as it was written: its id to
+// the letter, and what go-fed has no words for.
+func fromMembers(a *protocol.Actor, raw []byte) {
+	v := viewOf(raw)
+	a.ID = textOf(v.id)
+	a.URL = pageOf(v.url, a.ID)
+	for name, value := range members(raw) {
+		switch name {
+		case "summary":
+			a.Summary = plainText(textOf(value))
+		case "endpoints":
+			a.SharedInbox = sharedInbox(value, a.ID)
+		case "assertionMethod":
+			takeKeys(a, value)
+		case "implements":
+			takeCapabilities(a, value)
 		}
-		if json.Unmarshal(k, &key) == nil && key.Type == "Multikey" && key.Controller == a.ID && key.ID != "" {
-			a.Assertion[key.ID] = key.Multibase
-		}
-	}
-	for _, i := range eachOf(w.Implements) {
-		var link struct {
-			Href string `json:"href"`
-		}
-		if json.Unmarshal(i, &link) != nil {
-			_ = json.Unmarshal(i, &link.Href)
-		}
-		a.Waypost = a.Waypost || link.Href == protocol.ImplementsWaypostV1
-		a.Ed25519HTTP = a.Ed25519HTTP || link.Href == protocol.ImplementsEd25519
 	}
 }
 
-// eachOf reads one value or a list of them as a list.
-func eachOf(raw json.RawMessage) []json.RawMessage {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return nil
+// sharedInbox is taken from the actor's own host only, or anybody could have
+// deliveries sent to anybody.
+func sharedInbox(endpoints []byte, id string) string {
+	for name, value := range members(endpoints) {
+		if inbox := textOf(value); name == "sharedInbox" && protocol.Origin(inbox) == protocol.Origin(id) {
+			return inbox
+		}
 	}
-	if raw[0] != '[' {
-		return []json.RawMessage{raw}
+	return ""
+}
+
+// takeKeys takes the keys for proofs that the actor itself controls (FEP-521a).
+func takeKeys(a *protocol.Actor, raw []byte) {
+	for e := range elements(raw) {
+		key := map[string]string{}
+		for name, value := range members(e) {
+			key[name] = textOf(value)
+		}
+		if key["type"] == "Multikey" && key["controller"] == a.ID && key["id"] != "" && len(a.Assertion) < maxKeys {
+			a.Assertion[key["id"]] = key["publicKeyMultibase"]
+		}
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		return nil
+}
+
+// takeCapabilities reads what the actor says that it speaks (FEP-844e).
+func takeCapabilities(a *protocol.Actor, raw []byte) {
+	for e := range elements(raw) {
+		href := textOf(e)
+		for name, value := range members(e) {
+			if name == "href" {
+				href = textOf(value)
+			}
+		}
+		a.Waypost = a.Waypost || href == protocol.ImplementsWaypostV1
+		a.Ed25519HTTP = a.Ed25519HTTP || href == protocol.ImplementsEd25519
 	}
-	return list[:min(len(list), 20)]
+}
+
+// Bounds of what is kept of an actor.
+const (
+	maxName    = 200
+	maxSummary = 1_000
+	maxKeys    = 10
+)
+
+// plainText reads what HTML says.
+func plainText(s string) string {
+	return oneLine(html.UnescapeString(bluemonday.StrictPolicy().AddSpaceWhenStrippingTag(true).Sanitize(s)), maxSummary)
+}
+
+// oneLine makes a stranger's text fit for a page: one line, and no character
+// that hides or turns what is beside it.
+func oneLine(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r):
+			return ' '
+		case 0x202A <= r && r <= 0x202E, 0x2066 <= r && r <= 0x2069:
+			return -1
+		}
+		return r
+	}, s)
+	return shorten(strings.Join(strings.Fields(s), " "), limit)
 }
 
 func iriString(u *url.URL) string {
@@ -182,21 +228,42 @@ func iriString(u *url.URL) string {
 	return u.String()
 }
 
-// ActorPlace returns where an actor says that it is, or nil.
+// ActorPlace returns where an actor that ParseActor accepted says that it is,
+// or nil.
 func ActorPlace(raw []byte) *protocol.Place {
-	var w struct {
-		Location struct {
-			Name      string   `json:"name"`
-			Latitude  *float64 `json:"latitude"`
-			Longitude *float64 `json:"longitude"`
-		} `json:"location"`
+	for name, value := range members(bytes.TrimSpace(raw)) {
+		if name == "location" {
+			return placeOf(value)
+		}
 	}
-	if json.Unmarshal(raw, &w) != nil || w.Location.Name == "" {
+	return nil
+}
+
+func placeOf(location []byte) *protocol.Place {
+	var p protocol.Place
+	for name, value := range members(location) {
+		switch name {
+		case "name":
+			p.Name = oneLine(textOf(value), maxName)
+		case "latitude":
+			p.Latitude = degrees(value, 90)
+		case "longitude":
+			p.Longitude = degrees(value, 180)
+		}
+	}
+	if p.Name == "" {
 		return nil
 	}
-	p := protocol.Place{Name: shorten(w.Location.Name, 200), Latitude: w.Location.Latitude, Longitude: w.Location.Longitude}
 	if p.Latitude == nil || p.Longitude == nil {
 		p.Latitude, p.Longitude = nil, nil
 	}
 	return &p
+}
+
+func degrees(raw []byte, limit float64) *float64 {
+	f, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil || !(-limit <= f && f <= limit) {
+		return nil
+	}
+	return &f
 }

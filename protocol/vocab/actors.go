@@ -27,7 +27,7 @@ func Group(c protocol.Community, k Keys, published time.Time) ([]byte, error) {
 		{"preferredUsername", c.Handle},
 		{"webfinger", c.Handle + "@" + host},
 		{"name", c.Name},
-		{"summary", "<p>" + html.EscapeString(c.Summary) + "</p>"},
+		{"summary", paragraph(firstOf(c.Summary, c.Name))},
 		{"url", c.URL},
 		{"published", stamp(published)},
 		{"inbox", c.Actor + "/inbox"},
@@ -67,9 +67,10 @@ func groupTerms() object {
 		{"schema", "http://schema.org#"},
 		{"PropertyValue", "schema:PropertyValue"},
 		{"value", "schema:value"},
-		{"webfinger", "https://purl.archive.org/socialweb/webfinger#webfinger"},
+		{"webfinger", webfingerTerm},
 		{"upcomingEvents", iri("https://w3id.org/fep/8a8e/upcomingEvents")},
-		{"implements", object{{"@id", "https://w3id.org/fep/844e#implements"}, {"@type", "@id"}, {"@container", "@set"}}},
+		{"implements", set(implementsTerm)},
+		{"assertionMethod", set(assertionTerm)},
 		{"wp", protocol.Namespace},
 		{"listings", iri("wp:listings")},
 	}
@@ -137,8 +138,9 @@ func Application(base string, k Keys) ([]byte, error) {
 			{"toot", "http://joinmastodon.org/ns#"},
 			{"discoverable", "toot:discoverable"},
 			{"manuallyApprovesFollowers", "as:manuallyApprovesFollowers"},
-			{"webfinger", "https://purl.archive.org/socialweb/webfinger#webfinger"},
-			{"implements", object{{"@id", "https://w3id.org/fep/844e#implements"}, {"@type", "@id"}, {"@container", "@set"}}},
+			{"webfinger", webfingerTerm},
+			{"implements", set(implementsTerm)},
+			{"assertionMethod", set(assertionTerm)},
 		}}},
 		{"id", id},
 		{"type", "Application"},
@@ -184,9 +186,9 @@ func FlatCollection(id string, items []any) ([]byte, error) {
 }
 
 // CollectionPage writes one page of an OrderedCollection; next is empty on the
-// last. Items are IRIs or documents as they were signed.
+// last. Items are IRIs or documents as they were signed, Tombstones among them.
 func CollectionPage(id, partOf, next string, total int, items []any) ([]byte, error) {
-	return encode(object{{"@context", contextAS}, {"id", id}, {"type", "OrderedCollectionPage"}, {"partOf", partOf},
+	return encode(object{{"@context", []any{contextAS, listingTerms()}}, {"id", id}, {"type", "OrderedCollectionPage"}, {"partOf", partOf},
 		{"totalItems", total}, {"next", orNil(next)}, {"orderedItems", items}})
 }
 

@@ -5,6 +5,7 @@ import (
 	"html"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/microcosm-cc/bluemonday"
@@ -32,13 +33,34 @@ func NewRenderer() *Renderer {
 	return &Renderer{markdown: goldmark.New(goldmark.WithExtensions(extension.Linkify, extension.Strikethrough)), policy: p}
 }
 
-// HTML renders Markdown and keeps only harmless elements.
+// HTML renders Markdown and keeps only harmless elements. Text that would cost
+// more than it says, such as a thousand quotations inside one another, stays as
+// it was written: a stranger's listing is rendered each time somebody looks.
 func (r *Renderer) HTML(markdown string) string {
 	var b bytes.Buffer
-	if err := r.markdown.Convert([]byte(markdown), &b); err != nil {
-		return "<p>" + html.EscapeString(markdown) + "</p>"
+	if tangled(markdown) || r.markdown.Convert([]byte(markdown), &b) != nil {
+		return paragraph(markdown)
 	}
 	return strings.TrimSpace(r.policy.SanitizeReader(&b).String())
+}
+
+// tangled tells text on which goldmark spends more than linear time: open
+// brackets by the hundred, and quotations deeper than anybody quotes.
+func tangled(markdown string) bool {
+	const maxBrackets, maxQuotes = 500, 20
+	if strings.Count(markdown, "[") > maxBrackets {
+		return true
+	}
+	for line := range strings.Lines(markdown) {
+		marks := line
+		if i := strings.IndexFunc(line, unicode.IsLetter); i >= 0 {
+			marks = line[:i]
+		}
+		if strings.Count(marks, ">") > maxQuotes {
+			return true
+		}
+	}
+	return false
 }
 
 // lead is the bold first line of a Note, since a Note must not have a name.
@@ -59,34 +81,47 @@ func lead(l *protocol.Listing) string {
 		if l.SubKind == "kit-to-lend" {
 			return "To borrow: " + l.Title
 		}
-		return protocol.Label(protocol.SubKinds(), l.SubKind) + ": " + l.Title
+		if l.SubKind != "" {
+			return protocol.Label(protocol.SubKinds(), l.SubKind) + ": " + l.Title
+		}
 	}
 	return l.Title
 }
 
-// content is the HTML of an object: for a Note also its title, its address and
-// its hashtags, because that is all that a Mastodon reader sees.
+// maxBody bounds a description as HTML. It travels three times in an object
+// (content, contentMap, listing), and Markdown can grow many times over.
+const maxBody = 24 << 10
+
+// body renders a description; one that grows beyond all measure is shown as it
+// was written, cut short, for the page has all of it.
+func (r *Renderer) body(description string) string {
+	rendered := r.HTML(description)
+	if len(rendered) <= maxBody {
+		return rendered
+	}
+	return "<p>" + html.EscapeString(shorten(description, maxBody/8)) + "</p>"
+}
+
+// content is the HTML of an object: for a Note also its title, what there is to
+// know, its address and its hashtags, because a Mastodon reader sees no more.
 func (r *Renderer) content(l *protocol.Listing, page string, tags []hashtag) string {
-	body := r.HTML(l.Description)
+	body := r.body(l.Description)
 	if l.Summary != "" && !strings.Contains(l.Description, l.Summary) {
-		body = "<p>" + html.EscapeString(l.Summary) + "</p>" + body
+		body = paragraph(l.Summary) + body
 	}
 	if l.Kind == protocol.KindEvent {
 		if body == "" {
-			body = "<p>" + html.EscapeString(l.Title) + "</p>"
+			return paragraph(l.Title)
 		}
 		return body
 	}
 	var b strings.Builder
-	b.WriteString("<p><strong>" + html.EscapeString(strings.TrimPrefix(lead(l), ": ")) + "</strong></p>")
-	if where := l.Place.Line(); where != "" {
-		b.WriteString("<p>" + html.EscapeString(where) + "</p>")
+	b.WriteString("<p><strong>" + html.EscapeString(lead(l)) + "</strong></p>")
+	if known := facts(l); known != "" {
+		b.WriteString(paragraph(known))
 	}
 	b.WriteString(body)
-	shown := page
-	if _, after, ok := strings.Cut(page, "://"); ok {
-		shown = after
-	}
+	_, shown, _ := strings.Cut(page, "://")
 	b.WriteString(`<p><a href="` + html.EscapeString(page) + `">` + html.EscapeString(shown) + `</a></p>`)
 	if len(tags) > 0 {
 		links := make([]string, len(tags))
@@ -98,34 +133,71 @@ func (r *Renderer) content(l *protocol.Listing, page string, tags []hashtag) str
 	return b.String()
 }
 
-// EventLine is an event's date, time, place, cost and mode in one line of
-// plain text. Mastodon shows a name, this summary and a link of an Event, never
-// its content, so what a person must know is here.
-func EventLine(l *protocol.Listing) string {
+func paragraph(text string) string { return "<p>" + html.EscapeString(text) + "</p>" }
+
+// maxWhere bounds a place in a line about an event, so that the cost behind it
+// is never cut off.
+const maxWhere = 200
+
+// facts is a listing's date, time, place, mode and cost in one line of plain
+// text.
+func facts(l *protocol.Listing) string {
 	var parts []string
-	if when := When(l); when != "" {
-		parts = append(parts, when)
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
 	}
-	if where := l.Place.Line(); where != "" {
-		parts = append(parts, where)
-	}
+	add(When(l))
+	add(repeats(l.Recurrence))
+	add(shorten(l.Place.Line(), maxWhere))
 	if l.Online != nil || len(l.Modes) == 1 && l.Modes[0] == "online" {
-		parts = append(parts, "online")
+		add("online")
 	}
 	if l.Cost != nil {
-		parts = append(parts, CostLine(l.Cost))
+		add(CostLine(l.Cost))
 	}
+	return strings.Join(parts, " · ")
+}
+
+// EventLine is what a person must know of an event in one line of plain text.
+// Mastodon shows a name, this summary and a link of an Event, never its
+// content. It reads the line as HTML, so there is no < in it.
+func EventLine(l *protocol.Listing) string {
+	line := facts(l)
 	if l.Summary != "" {
-		parts = append(parts, l.Summary)
+		line += " · " + l.Summary
 	}
-	line := strings.Join(parts, " · ")
 	switch l.Status {
 	case "cancelled":
-		return "CANCELLED — " + line
+		line = "CANCELLED — " + line
 	case "postponed":
-		return "POSTPONED — " + line
+		line = "POSTPONED — " + line
+	case "tentative":
+		line = "Not confirmed yet — " + line
 	}
-	return line
+	return shorten(strings.NewReplacer("<", "‹", ">", "›").Replace(line), 500)
+}
+
+// repeats says how often a recurrence rule repeats, in plain words.
+func repeats(rule string) string {
+	var freq string
+	for part := range strings.SplitSeq(rule, ";") {
+		name, value, _ := strings.Cut(part, "=")
+		switch {
+		case name == "FREQ":
+			freq = value
+		case name == "INTERVAL" && value != "1":
+			return "repeats"
+		}
+	}
+	switch freq {
+	case "":
+		return ""
+	case "DAILY", "WEEKLY", "MONTHLY", "YEARLY":
+		return "repeats " + strings.ToLower(freq)
+	}
+	return "repeats"
 }
 
 // When is a listing's date and time for people, in its own time zone:
@@ -143,10 +215,13 @@ func When(l *protocol.Listing) string {
 	default:
 		s += " – " + end.Format("Mon 2 Jan 2006, 15:04")
 	}
-	if l.Timezone != "" {
-		s += " (" + l.Timezone + ")"
+	if start.Location().String() == l.Timezone && l.Timezone != "" {
+		return s + " (" + l.Timezone + ")"
 	}
-	return s
+	if _, offset := start.Zone(); offset == 0 {
+		return s + " (UTC)"
+	}
+	return s + start.Format(" (UTC-07:00)")
 }
 
 // Local is a moment in an IANA time zone; in its own offset when the name is
@@ -165,7 +240,7 @@ func Local(t time.Time, zone string) time.Time {
 // CostLine is a cost in words: "free", "£12.00 per hour", "deposit £20.00".
 func CostLine(c *protocol.Cost) string {
 	var parts []string
-	if c.Amount != "" {
+	if c.Amount != "" && !c.Free {
 		s := money(c.Amount, c.Currency)
 		if c.Per != "" {
 			s += " per " + c.Per

@@ -11,6 +11,24 @@ const (
 	contextMultikey = "https://w3id.org/security/multikey/v1"
 )
 
+// Terms of ours that stand in several contexts.
+const (
+	webfingerTerm  = "https://purl.archive.org/socialweb/webfinger#webfinger"
+	implementsTerm = "https://w3id.org/fep/844e#implements"
+	assertionTerm  = "https://w3id.org/security#assertionMethod"
+)
+
+// set is a term whose values are IRIs or objects, always a list.
+func set(iri string) object {
+	return object{{"@id", iri}, {"@type", "@id"}, {"@container", "@set"}}
+}
+
+// listingTerms declare the record that travels in every object: a JSON literal,
+// so that no JSON-LD reader looks into it.
+func listingTerms() object {
+	return object{{"wp", protocol.Namespace}, {"listing", object{{"@id", "wp:listing"}, {"@type", "@json"}}}}
+}
+
 // contextFor returns the @context of an object of a kind, with the terms that
 // kind uses and no others.
 func contextFor(kind protocol.Kind) []any {
@@ -32,9 +50,7 @@ func contextFor(kind protocol.Kind) []any {
 	if intentFor(kind) != nil {
 		terms = append(terms, intentTerms()...)
 	}
-	terms = append(terms, member{"wp", protocol.Namespace},
-		member{"listing", object{{"@id", "wp:listing"}, {"@type", "@json"}}})
-	return []any{contextAS, contextProof, terms}
+	return []any{contextAS, contextProof, append(terms, listingTerms()...)}
 }
 
 // eventTerms are FEP-8a8e's and Mobilizon's words for events.
@@ -70,7 +86,6 @@ func intentTerms() object {
 		{"purpose", "vf:purpose"},
 		{"publishes", "vf:publishes"},
 		{"action", "vf:action"},
-		{"unitBased", "vf:unitBased"},
 		{"resourceQuantity", "vf:resourceQuantity"},
 		{"hasUnit", "om2:hasUnit"},
 		{"hasNumericalValue", "om2:hasNumericalValue"},

@@ -29,13 +29,17 @@ func (o object) MarshalJSON() ([]byte, error) {
 			b.WriteByte(',')
 		}
 		first = false
-		b.WriteString(strconv.Quote(m.key))
-		b.WriteByte(':')
-		raw, err := encode(m.value)
+		key, err := encode(m.key)
 		if err != nil {
 			return nil, err
 		}
-		b.Write(raw)
+		value, err := encode(m.value)
+		if err != nil {
+			return nil, err
+		}
+		b.Write(key)
+		b.WriteByte(':')
+		b.Write(value)
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil

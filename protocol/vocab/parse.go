@@ -2,8 +2,8 @@ package vocab
 
 import (
 	"bytes"
-	"encoding/json"
-	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/waypost-directory/waypost/protocol"
 )
@@ -14,202 +14,208 @@ const MaxActivityBytes = 256 << 10
 
 const maxRecipients = 200
 
-// wire is the part of an activity or object that Waypost reads. Members that
-// may be one thing or another arrive raw and go through one extractor.
-type wire struct {
-	ID           string          `json:"id"`
-	Type         json.RawMessage `json:"type"`
-	Actor        json.RawMessage `json:"actor"`
-	AttributedTo json.RawMessage `json:"attributedTo"`
-	Object       json.RawMessage `json:"object"`
-	To           json.RawMessage `json:"to"`
-	Cc           json.RawMessage `json:"cc"`
-	Published    string          `json:"published"`
-	Updated      string          `json:"updated"`
-	FormerType   string          `json:"formerType"`
-	URL          json.RawMessage `json:"url"`
-	Listing      json.RawMessage `json:"listing"`
-	Proof        json.RawMessage `json:"proof"`
+// view is the part of an activity or object that Waypost reads, as it was
+// written. What is absent or null is nil.
+type view struct {
+	id, kind, actor, attributedTo, object, to, cc []byte
+	published, updated, formerType, url           []byte
+	listing, proof                                []byte
+}
+
+func viewOf(raw []byte) view {
+	var v view
+	for name, value := range members(raw) {
+		if field := v.field(name); field != nil {
+			*field = value
+		}
+	}
+	return v
+}
+
+func (v *view) field(name string) *[]byte {
+	switch name {
+	case "id":
+		return &v.id
+	case "type":
+		return &v.kind
+	case "actor":
+		return &v.actor
+	case "attributedTo":
+		return &v.attributedTo
+	case "object":
+		return &v.object
+	case "to":
+		return &v.to
+	case "cc":
+		return &v.cc
+	case "published":
+		return &v.published
+	case "updated":
+		return &v.updated
+	case "formerType":
+		return &v.formerType
+	case "url":
+		return &v.url
+	case "listing":
+		return &v.listing
+	case "proof":
+		return &v.proof
+	}
+	return nil
 }
 
 // ParseActivity reads one activity, or one bare object, from bytes that came
 // from anywhere. It bounds them first (size, depth, nodes, duplicate keys:
 // [protocol.CheckJSON]) and never panics. Errors are Invalid or TooLarge.
 // Whether the sender may say so is the door's business, not decided here.
+// The result points into raw, which must not change afterwards.
 func ParseActivity(raw []byte) (protocol.Activity, error) {
-	const op = "read activity"
 	limits := protocol.DefaultJSONLimits()
 	limits.MaxBytes = MaxActivityBytes
 	if err := protocol.CheckJSON(raw, limits); err != nil {
 		return protocol.Activity{}, err
 	}
-	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return protocol.Activity{}, protocol.Errorf(op, protocol.Invalid, "", "a member has the wrong type: %v", err)
+	v := viewOf(bytes.TrimSpace(raw))
+	if v.object == nil && v.actor == nil {
+		return bareObject(raw, v)
 	}
-	kind, err := oneType(w.Type)
-	if err != nil {
+	a := protocol.Activity{Raw: raw, Published: moment(v.published), Proof: v.proof != nil}
+	var err error
+	if a.ID, err = idOf(v); err != nil {
 		return protocol.Activity{}, err
 	}
-	if len(w.Object) == 0 && len(w.Actor) == 0 {
-		return bareObject(raw, w)
-	}
-	a := protocol.Activity{Raw: raw, ID: w.ID, Type: kind, Proof: len(w.Proof) > 0}
-	if a.Actor, err = reference(w.Actor); err != nil || a.Actor == "" {
-		return protocol.Activity{}, protocol.Errorf(op, protocol.Invalid, w.ID, "actor must be one IRI")
-	}
-	if a.ID == "" {
-		return protocol.Activity{}, protocol.Errorf(op, protocol.Invalid, "", "id is missing")
-	}
-	a.Published, _ = time.Parse(time.RFC3339, w.Published)
-	if a.To, a.Cc, err = addressees(w); err != nil {
+	if a.Type, err = typeOf(v); err != nil {
 		return protocol.Activity{}, err
 	}
-	a.Object, err = parseObject(w.Object)
-	return a, err
+	if a.Actor, err = reference(v.actor); err != nil || a.Actor == "" {
+		return protocol.Activity{}, invalid(a.ID, "actor must be one IRI")
+	}
+	if a.To, a.Cc, err = addressees(v); err != nil {
+		return protocol.Activity{}, err
+	}
+	if a.Object, err = parseObject(v.object); err != nil {
+		return protocol.Activity{}, err
+	}
+	return a, nil
 }
 
-func bareObject(raw []byte, w wire) (protocol.Activity, error) {
-	o, err := objectOf(raw, w)
+func invalid(id, format string, args ...any) error {
+	return protocol.Errorf("read activity", protocol.Invalid, id, format, args...)
+}
+
+func bareObject(raw []byte, v view) (protocol.Activity, error) {
+	o, err := objectOf(raw, v)
 	if err != nil {
 		return protocol.Activity{}, err
 	}
 	if o.AttributedTo == "" {
-		return protocol.Activity{}, protocol.Errorf("read object", protocol.Invalid, o.ID, "attributedTo must be one IRI")
+		return protocol.Activity{}, invalid(o.ID, "an object needs attributedTo, an activity needs actor")
 	}
 	return protocol.Activity{Raw: raw, Type: protocol.TypeObject, Actor: o.AttributedTo,
 		Published: o.Published, To: o.To, Cc: o.Cc, Proof: o.Proof, Object: o}, nil
 }
 
 // parseObject reads an activity's object: an IRI, or an embedded object.
-func parseObject(raw json.RawMessage) (protocol.Object, error) {
-	const op = "read object"
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return protocol.Object{}, protocol.Errorf(op, protocol.Invalid, "", "object is missing")
+func parseObject(raw []byte) (protocol.Object, error) {
+	if raw == nil {
+		return protocol.Object{}, invalid("", "object is missing")
 	}
-	if raw[0] == '"' {
-		id, err := reference(raw)
-		return protocol.Object{ID: id}, err
+	if raw[0] == '{' {
+		return objectOf(raw, viewOf(raw))
 	}
-	if raw[0] != '{' {
-		return protocol.Object{}, protocol.Errorf(op, protocol.Invalid, "", "object must be one IRI or one object")
+	id, err := reference(raw)
+	if err != nil {
+		return protocol.Object{}, invalid("", "object must be one IRI or one object")
 	}
-	var w wire
-	if err := json.Unmarshal(raw, &w); err != nil {
-		return protocol.Object{}, protocol.Errorf(op, protocol.Invalid, "", "a member of the object has the wrong type: %v", err)
-	}
-	return objectOf(raw, w)
+	return protocol.Object{ID: id}, nil
 }
 
-func objectOf(raw []byte, w wire) (protocol.Object, error) {
-	const op = "read object"
-	o := protocol.Object{Raw: raw, ID: w.ID, FormerType: w.FormerType, Proof: len(w.Proof) > 0}
+func objectOf(raw []byte, v view) (protocol.Object, error) {
+	o := protocol.Object{Raw: raw, FormerType: textOf(v.formerType), Proof: v.proof != nil,
+		Published: moment(v.published), Updated: moment(v.updated)}
 	var err error
-	if o.Type, err = oneType(w.Type); err != nil {
-		return o, err
+	if o.ID, err = idOf(v); err != nil {
+		return protocol.Object{}, err
 	}
-	if o.ID == "" {
-		return o, protocol.Errorf(op, protocol.Invalid, "", "the object's id is missing")
+	if o.Type, err = typeOf(v); err != nil {
+		return protocol.Object{}, err
 	}
-	if o.AttributedTo, err = reference(w.AttributedTo); err != nil {
-		return o, protocol.Errorf(op, protocol.Invalid, o.ID, "attributedTo must be one IRI")
+	if o.AttributedTo, err = reference(v.attributedTo); err != nil {
+		return protocol.Object{}, invalid(o.ID, "attributedTo must be one IRI")
 	}
-	if o.Actor, err = reference(w.Actor); err != nil {
-		return o, err
+	if o.Actor, err = reference(v.actor); err != nil {
+		return protocol.Object{}, err
 	}
-	if o.Target, err = reference(w.Object); err != nil {
-		return o, err
+	if o.Target, err = reference(v.object); err != nil {
+		return protocol.Object{}, err
 	}
-	if o.To, o.Cc, err = addressees(w); err != nil {
-		return o, err
+	if o.To, o.Cc, err = addressees(v); err != nil {
+		return protocol.Object{}, err
 	}
-	o.Published, _ = time.Parse(time.RFC3339, w.Published)
-	o.Updated, _ = time.Parse(time.RFC3339, w.Updated)
-	o.URL, _ = reference(w.URL)
-	readListing(&o, w.Listing)
+	o.URL = pageOf(v.url, o.ID)
+	readListing(&o, v.listing)
 	return o, nil
+}
+
+// pageOf takes a document's url only from its own host: people are shown it as
+// the way to the origin, as Mastodon does.
+func pageOf(raw []byte, id string) string {
+	url, err := reference(raw)
+	if err != nil || protocol.Origin(url) != protocol.Origin(id) {
+		return ""
+	}
+	return url
 }
 
 // readListing reads the `listing` property. One that cannot be read is noted,
 // not refused here: other software may use the word for something else.
-func readListing(o *protocol.Object, raw json.RawMessage) {
-	if len(raw) == 0 {
+func readListing(o *protocol.Object, raw []byte) {
+	if raw == nil {
 		return
 	}
 	if o.Type == "Tombstone" {
 		var t protocol.Tombstone
-		if o.ListingError = json.Unmarshal(raw, &t); o.ListingError == nil {
+		if o.ListingError = jsonv2.Unmarshal(raw, &t); o.ListingError == nil {
+			o.ListingError = t.Validate()
+		}
+		if o.ListingError == nil {
 			o.Tombstone = &t
 		}
 		return
 	}
 	var l protocol.Listing
-	if o.ListingError = json.Unmarshal(raw, &l); o.ListingError == nil {
+	if o.ListingError = jsonv2.Unmarshal(raw, &l); o.ListingError == nil {
 		o.Listing = &l
 	}
 }
 
-// oneType refuses arrays of types: servers disagree about which one counts
+func idOf(v view) (string, error) {
+	id, ok := text(v.id)
+	if !ok || id == "" || len(id) > maxIRI {
+		return "", invalid("", "id must be one IRI of at most %d bytes", maxIRI)
+	}
+	return id, nil
+}
+
+// typeOf refuses arrays of types: servers disagree about which one counts
 // (interop: object shapes).
-func oneType(raw json.RawMessage) (string, error) {
-	var t string
-	if len(raw) == 0 || json.Unmarshal(raw, &t) != nil || t == "" {
-		return "", protocol.Errorf("read activity", protocol.Invalid, "", "type must be one string")
+func typeOf(v view) (string, error) {
+	t, ok := text(v.kind)
+	if !ok || t == "" {
+		return "", invalid("", "type must be one string")
 	}
 	return t, nil
 }
 
-// reference is the one extractor of who or what a member names: a string, or
-// an object with an id. Lists are refused, so that no two readers of the same
-// bytes can pick different actors (FEP-fe34). An absent member is "".
-func reference(raw json.RawMessage) (string, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 {
-		return "", nil
-	}
-	var id string
-	switch raw[0] {
-	case '"':
-		if err := json.Unmarshal(raw, &id); err == nil {
-			return id, nil
-		}
-	case '{':
-		var o struct {
-			ID string `json:"id"`
-		}
-		if err := json.Unmarshal(raw, &o); err == nil {
-			return o.ID, nil
-		}
-	}
-	return "", protocol.Errorf("read activity", protocol.Invalid, "", "a reference must be one IRI or one object with an id")
-}
-
-func addressees(w wire) (to, cc []string, err error) {
-	if to, err = references(w.To); err != nil {
+func addressees(v view) (to, cc []string, err error) {
+	if to, err = references(v.to); err != nil {
 		return nil, nil, err
 	}
-	if cc, err = references(w.Cc); err != nil {
+	if cc, err = references(v.cc); err != nil {
 		return nil, nil, err
 	}
 	if len(to)+len(cc) > maxRecipients {
-		return nil, nil, protocol.Errorf("read activity", protocol.Invalid, "", "more than %d recipients", maxRecipients)
+		return nil, nil, invalid("", "more than %d recipients", maxRecipients)
 	}
 	return to, cc, nil
-}
-
-func references(raw json.RawMessage) ([]string, error) {
-	raw = bytes.TrimSpace(raw)
-	if len(raw) == 0 || raw[0] != '[' {
-		id, err := reference(raw)
-		if id == "" {
-			return nil, err
-		}
-		return []string{id}, err
-	}
-	var list []string
-	if err := json.Unmarshal(raw, &list); err != nil {
-		return nil, protocol.Errorf("read activity", protocol.Invalid, "", "recipients must be IRIs")
-	}
-	return list, nil
 }

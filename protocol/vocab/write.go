@@ -2,8 +2,6 @@ package vocab
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"net/url"
 	"strconv"
@@ -108,7 +106,7 @@ func eventMembers(a Author, l *protocol.Listing, id, page string) object {
 	status, eventStatus := eventStates(l.Status)
 	doc := object{
 		{"name", l.Title},
-		{"summary", shorten(EventLine(l), 500)},
+		{"summary", EventLine(l)},
 		{"startTime", Local(l.Start, l.Timezone).Format(time.RFC3339)},
 		{"endTime", endTime(l)},
 		{"timezone", orNil(l.Timezone)},
@@ -165,62 +163,6 @@ func eventCategory(l *protocol.Listing) string {
 		return "COMMUNITY"
 	}
 	return "MEETING"
-}
-
-// placeObject is one location, never a list (Mobilizon). Its id changes with
-// its content, because Mobilizon keeps a Place by id for ever.
-func placeObject(id string, l *protocol.Listing) any {
-	p := l.Place
-	if p == nil {
-		if l.Kind == protocol.KindEvent && l.Online != nil && l.Online.URL != "" {
-			return object{{"type", "VirtualLocation"}, {"name", firstOf(l.Online.Name, "Online")},
-				{"url", l.Online.URL}, {"address", object{{"url", l.Online.URL}}}}
-		}
-		return nil
-	}
-	doc := object{{"type", "Place"}, {"id", id + "/" + placeName(p)}, {"name", firstOf(p.Name, p.Line(), l.Title)}}
-	if a := p.Address; a != nil {
-		doc = append(doc, member{"address", object{
-			{"type", "PostalAddress"},
-			{"streetAddress", orNil(a.StreetAddress)},
-			{"postalCode", orNil(a.PostalCode)},
-			{"addressLocality", orNil(a.AddressLocality)},
-			{"addressRegion", orNil(a.AddressRegion)},
-			{"addressCountry", orNil(a.AddressCountry)},
-		}})
-	}
-	if lat, lon, ok := p.Point(); ok {
-		doc = append(doc, member{"latitude", float(lat)}, member{"longitude", float(lon)})
-	}
-	if p.Address == nil {
-		// Gancio's Update fails on a location without an address.
-		doc = append(doc, member{"address", firstOf(p.Line(), l.Title)})
-	}
-	return doc
-}
-
-// placeName is the last step of a Place's IRI: a digest of what it says.
-func placeName(p *protocol.Place) string {
-	raw, err := encode(p)
-	if err != nil {
-		return "place-0"
-	}
-	sum := sha256.Sum256(raw)
-	return "place-" + hex.EncodeToString(sum[:6])
-}
-
-// Place writes the Place document of a listing's object, and false when the
-// listing has none of that name now.
-func Place(base, name string, l *protocol.Listing) ([]byte, bool) {
-	if l.Place == nil || placeName(l.Place) != name {
-		return nil, false
-	}
-	doc, ok := placeObject(ObjectIRI(base, l.UID), l).(object)
-	if !ok {
-		return nil, false
-	}
-	raw, err := encode(append(object{{"@context", contextFor(l.Kind)}}, doc...))
-	return raw, err == nil
 }
 
 func firstOf(list ...string) string {
@@ -322,9 +264,7 @@ func tombstone(iri, formerType string, t protocol.Tombstone, at time.Time) objec
 }
 
 func tombstoneContext() []any {
-	return []any{contextAS, contextProof, object{
-		{"wp", protocol.Namespace}, {"listing", object{{"@id", "wp:listing"}, {"@type", "@json"}}},
-	}}
+	return []any{contextAS, contextProof, listingTerms()}
 }
 
 // Delete ends a listing. Its id and its Tombstone carry the version, so that it
