@@ -28,7 +28,6 @@ type actorType interface {
 	GetActivityStreamsPreferredUsername() vocab.ActivityStreamsPreferredUsernameProperty
 	GetActivityStreamsName() vocab.ActivityStreamsNameProperty
 	GetW3IDSecurityV1PublicKey() vocab.W3IDSecurityV1PublicKeyProperty
-	GetUnknownProperties() map[string]interface{}
 }
 
 // ParseActor reads an actor document of any ActivityPub server. It bounds the
@@ -36,52 +35,50 @@ type actorType interface {
 // than linear time on deep JSON. Errors are Invalid or TooLarge. That the
 // document came from its own id the caller checks; a key that says it belongs
 // to another actor is refused here.
-func ParseActor(raw []byte) (a protocol.Actor, err error) {
+func ParseActor(raw []byte) (protocol.Actor, error) {
 	const op = "read actor"
 	limits := protocol.DefaultJSONLimits()
 	limits.MaxBytes = maxActorBytes
 	if err := protocol.CheckJSON(raw, limits); err != nil {
 		return protocol.Actor{}, err
 	}
-	t, err := typed(raw)
-	if err != nil {
-		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, "", "%v", err)
-	}
-	a = protocol.Actor{Type: t.GetTypeName(), Raw: bytes.Clone(raw), Assertion: map[string]string{}}
-	if err := fromTyped(&a, t); err != nil {
+	a := protocol.Actor{Raw: bytes.Clone(raw), Assertion: map[string]string{}}
+	if err := readTyped(&a); err != nil {
 		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, a.ID, "%v", err)
 	}
-	fromMembers(&a, bytes.TrimSpace(a.Raw))
+	readMembers(&a, bytes.TrimSpace(a.Raw))
 	return a, nil
 }
 
 // maxActorBytes is the most that a fetch brings (interop: security rules, 3).
 const maxActorBytes = 1 << 20
 
-// typed reads a document with go-fed. It is generated code that nobody
-// maintains; a stranger's document must not stop the node when it panics.
-func typed(raw []byte) (t actorType, err error) {
+// readTyped reads an actor's document with go-fed. It is generated code that
+// nobody maintains; a stranger's document must not stop the node when it
+// panics, as it does on an empty duration.
+func readTyped(a *protocol.Actor) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			t, err = nil, fmt.Errorf("the document cannot be read: %v", r)
+			err = fmt.Errorf("the document cannot be read: %v", r)
 		}
 	}()
 	var m map[string]any
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return nil, fmt.Errorf("it is not a JSON object: %w", err)
+	if err := json.Unmarshal(a.Raw, &m); err != nil {
+		return fmt.Errorf("it is not a JSON object: %w", err)
 	}
 	if _, ok := m["type"].(string); !ok {
-		return nil, errors.New("type must be one string")
+		return errors.New("type must be one string")
 	}
 	thing, err := streams.ToType(context.Background(), m)
 	if err != nil {
-		return nil, fmt.Errorf("it is not ActivityStreams: %w", err)
+		return fmt.Errorf("it is not ActivityStreams: %w", err)
 	}
 	t, ok := thing.(actorType)
 	if !ok {
-		return nil, fmt.Errorf("a %s is not an actor", thing.GetTypeName())
+		return fmt.Errorf("a %s is not an actor", thing.GetTypeName())
 	}
-	return t, nil
+	a.Type = t.GetTypeName()
+	return fromTyped(a, t)
 }
 
 // fromTyped takes what go-fed has words for.
@@ -136,9 +133,9 @@ func keyFromTyped(a *protocol.Actor, p vocab.W3IDSecurityV1PublicKeyProperty) er
 	return nil
 }
 
-// fromMembers takes the rest from the document as it was written: its id to
+// readMembers takes the rest from the document as it was written: its id to
 // the letter, and what go-fed has no words for.
-func fromMembers(a *protocol.Actor, raw []byte) {
+func readMembers(a *protocol.Actor, raw []byte) {
 	v := viewOf(raw)
 	a.ID = textOf(v.id)
 	a.URL = pageOf(v.url, a.ID)

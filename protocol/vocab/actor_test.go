@@ -94,6 +94,7 @@ func TestParseActor_RefusesWhatCannotBeTrusted(t *testing.T) {
 		{"no context", actorWith(t, m{"@context": nil}), protocol.Invalid, "ActivityStreams"},
 		{"a list", []byte(`[]`), protocol.Invalid, "one JSON object"},
 		{"two ids", []byte(`{"id":"https://a.example","id":"https://b.example"}`), protocol.Invalid, "twice"},
+		{"a duration on which go-fed panics", actorWith(t, m{"duration": ""}), protocol.Invalid, "the document cannot be read"},
 		{"too large", append([]byte(`{"a":"`), make([]byte, 1<<20)...), protocol.TooLarge, "limit"},
 	}
 	for _, c := range cases {
@@ -195,6 +196,7 @@ func FuzzParseActor(f *testing.F) {
 	}
 	f.Add(must(vocab.Group(community(), keys(f), published())))
 	f.Add(must(vocab.Application(base, keys(f))))
+	f.Add(actorWith(f, m{"duration": ""}))
 	f.Add([]byte(`{"@context":["https://www.w3.org/ns/activitystreams",{}],"type":"Person","id":"x:","inbox":"%","publicKey":[{}],"name":[{}]}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		a, err := vocab.ParseActor(raw)
