@@ -5,23 +5,23 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"errors"
+	"fmt"
 	"runtime"
+	"slices"
 	"time"
 )
 
 // limits are what no server of this kind can do without: one RSA-2048
 // operation for each request that is signed or checked.
 type limits struct {
-	rounds    int
 	key       *rsa.PrivateKey
 	digest    [sha256.Size]byte
 	signature []byte
-
-	signing, verifying []time.Duration // CPU time of one, round by round
 }
 
-func newLimits(rounds int) (*limits, error) {
-	l := &limits{rounds: rounds, digest: sha256.Sum256([]byte("waypost"))}
+func newLimits() (*limits, error) {
+	l := &limits{digest: sha256.Sum256([]byte("waypost"))}
 	var err error
 	if l.key, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
 		return nil, err
@@ -30,58 +30,114 @@ func newLimits(rounds int) (*limits, error) {
 	return l, err
 }
 
-// sample adds rounds of both operations. It is called before and after what is
-// held against them, since a shared machine's speed changes.
-func (l *limits) sample() error {
-	for range l.rounds {
-		sign, err := perCall(100, func() error {
-			_, err := rsa.SignPKCS1v15(rand.Reader, l.key, crypto.SHA256, l.digest[:])
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		verify, err := perCall(2_000, func() error {
-			return rsa.VerifyPKCS1v15(&l.key.PublicKey, crypto.SHA256, l.digest[:], l.signature)
-		})
-		if err != nil {
-			return err
-		}
-		l.signing, l.verifying = append(l.signing, sign), append(l.verifying, verify)
-	}
-	return nil
+// operation is one that a CPU time is held against.
+type operation struct {
+	name  string
+	burst int // so many take some 2 ms
+	once  func() error
 }
 
-// sign and verify are the medians of the rounds.
-func (l *limits) sign() time.Duration   { return median(l.signing) }
-func (l *limits) verify() time.Duration { return median(l.verifying) }
-
-// around runs a measure between two samples of the limits.
-func (l *limits) around(run func() error) error {
-	l.signing, l.verifying = nil, nil
-	if err := l.sample(); err != nil {
+func (l *limits) sign() operation {
+	return operation{"RSA-2048 signature", 2, func() error {
+		_, err := rsa.SignPKCS1v15(rand.Reader, l.key, crypto.SHA256, l.digest[:])
 		return err
-	}
-	if err := run(); err != nil {
-		return err
-	}
-	return l.sample()
+	}}
 }
 
-// perCall is the CPU time of one call among n, on a thread of its own, so that
-// neither a neighbour on the machine nor the collector counts.
-func perCall(n int, call func() error) (time.Duration, error) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+func (l *limits) verify() operation {
+	return operation{"RSA-2048 verification", 50, func() error {
+		return rsa.VerifyPKCS1v15(&l.key.PublicKey, crypto.SHA256, l.digest[:], l.signature)
+	}}
+}
+
+// held is a CPU time held against a limit.
+type held struct {
+	value, limit time.Duration
+	ratio        float64
+	name         string // of the limit
+}
+
+// hold runs a measure in parts and times the operation all the while, in short
+// bursts on a thread of its own: a processor that is shared with others changes
+// its speed from second to second, by half and more. Each part is held against
+// the bursts made during it; what counts is the median of the parts.
+func (o operation) hold(parts int, run func(i int) (time.Duration, error)) (held, error) {
+	var values, times []time.Duration
+	var ratios []float64
+	for i := range parts {
+		stop := o.watch()
+		value, err := run(i)
+		once, watching := stop()
+		if err := errors.Join(err, watching); err != nil {
+			return held{}, err
+		}
+		values, times = append(values, value), append(times, once)
+		ratios = append(ratios, float64(value)/float64(once))
+	}
+	return held{median(values), median(times), median(ratios), o.name}, nil
+}
+
+// pause is the time between two bursts. They take some tenth of a core.
+const pause = 20 * time.Millisecond
+
+// watch times the operation until stop is called, which returns the mean CPU
+// time of one.
+func (o operation) watch() (stop func() (time.Duration, error)) {
+	end, done := make(chan struct{}), make(chan struct{})
+	var total time.Duration
+	var calls int
+	var failed error
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for {
+			took, err := o.time()
+			if err != nil {
+				failed = err
+				return
+			}
+			total, calls = total+took, calls+o.burst
+			select {
+			case <-end:
+				return
+			case <-time.After(pause):
+			}
+		}
+	}()
+	return func() (time.Duration, error) {
+		close(end)
+		<-done
+		return total / time.Duration(max(calls, 1)), failed
+	}
+}
+
+// time is the CPU time of one burst on this thread.
+func (o operation) time() (time.Duration, error) {
 	before, err := threadCPU()
 	if err != nil {
 		return 0, err
 	}
-	for range n {
-		if err := call(); err != nil {
+	for range o.burst {
+		if err := o.once(); err != nil {
 			return 0, err
 		}
 	}
 	after, err := threadCPU()
-	return (after - before) / time.Duration(n), err
+	return after - before, err
+}
+
+// against sets what a result is held against.
+func (r Result) against(h held) Result {
+	r.Against, r.Ratio = fmt.Sprintf("%s, %.1f µs", h.name, micros(h.limit)), &h.ratio
+	return r
+}
+
+// of holds another CPU time against the same limit.
+func (h held) of(value time.Duration) held {
+	return held{value, h.limit, float64(value) / float64(h.limit), h.name}
+}
+
+func median[T time.Duration | float64](list []T) T {
+	return slices.Sorted(slices.Values(list))[len(list)/2]
 }
