@@ -236,6 +236,9 @@ func (a *Actors) keep(iri string, c *cachedActor) {
 	if a.cached == nil {
 		a.cached = make(map[string]*cachedActor)
 	}
+	if old := a.cached[iri]; old != nil {
+		c.refreshed = old.refreshed // or every forged signature would cost a fetch
+	}
 	if len(a.cached) >= maxCached {
 		for old := range a.cached { // any one will do: the store has them all
 			delete(a.cached, old)

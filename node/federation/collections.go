@@ -1,6 +1,7 @@
 package federation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -345,7 +346,7 @@ func (f *Federation) serveCharters(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, protocol.Errorf("read charter", protocol.NotFound, cid, "this node does not know that community"))
 		return
 	}
-	doc, err := json.Marshal(map[string]any{"cid": cid, "charters": []json.RawMessage{raw}, "receipts": []any{}})
+	doc, err := encode(map[string]any{"cid": cid, "charters": []json.RawMessage{raw}, "receipts": []any{}})
 	f.send(w, r, "application/json; charset=utf-8", doc, err)
 }
 
@@ -379,8 +380,19 @@ func (f *Federation) serveChanges(w http.ResponseWriter, r *http.Request) {
 		doc.Next = changes[len(changes)-1].Version
 		doc.More = doc.Next < last
 	}
-	raw, err := json.Marshal(doc)
+	raw, err := encode(doc)
 	f.send(w, r, "application/json; charset=utf-8", raw, err)
+}
+
+// encode leaves the bytes of what was signed as they are. json.Marshal would
+// escape the < of a description's paragraphs, and whoever got the same edit by
+// push would take it for another one.
+func encode(doc any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(doc)
+	return b.Bytes(), err
 }
 
 func orZero(s string) string {

@@ -58,7 +58,7 @@ func (q *inboxQueue) signal() {
 // take waits for an inbox that is due and gives it to the caller alone. ok is
 // false when ctx ended.
 func (q *inboxQueue) take(ctx context.Context) (inbox string, ok bool) {
-	for {
+	for ctx.Err() == nil {
 		inbox, wait, wake := q.next()
 		if inbox != "" {
 			return inbox, true
@@ -73,6 +73,7 @@ func (q *inboxQueue) take(ctx context.Context) (inbox string, ok bool) {
 		case <-timer.C:
 		}
 	}
+	return "", false
 }
 
 // longestWait bounds how long a worker sleeps, in case the clock is set.
