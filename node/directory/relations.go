@@ -61,7 +61,7 @@ func (d *Directory) prepareFollow(ctx context.Context, in Incoming) (change, err
 	}
 	f := Follower{Actor: a.Actor, Target: target, Inbox: who.DeliverTo(), Waypost: who.Waypost && who.Type == "Application",
 		Follow: a.ID, Since: d.cfg.Now().UTC()}
-	if protocol.Origin(f.Inbox) != protocol.Origin(f.Actor) {
+	if home := protocol.Origin(f.Actor); protocol.Origin(f.Inbox) != home || protocol.Origin(who.Inbox) != home {
 		return change{}, protocol.Errorf(op, protocol.Forbidden, f.Actor, "its inbox is on another host")
 	}
 	return change{entry: e, apply: func(tx store.Tx, _ *store.Entry) (Outcome, error) {
