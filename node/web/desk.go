@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -125,22 +126,33 @@ func (d desk) list(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := listed{Listings: []protocol.Listing{}}
+	next := ""
 	if len(uids) > limit {
 		uids = uids[:limit]
 		q.Set("after", uids[limit-1])
-		page.Next = r.URL.Path + "?" + q.Encode()
+		next = r.URL.Path + "?" + q.Encode()
 	}
+	list, err := d.read(r.Context(), c.CID, uids, who)
+	if err != nil {
+		return err
+	}
+	return sendJSON(rw, http.StatusOK, listed{Listings: list, Next: next})
+}
+
+// read returns those of the listings that somebody may see.
+func (d desk) read(ctx context.Context, cid string, uids []string, who reach) ([]protocol.Listing, error) {
+	list := []protocol.Listing{}
 	for _, uid := range uids {
-		rec, err := d.w.cfg.Directory.Get(r.Context(), c.CID, uid)
-		if err != nil {
-			return err
-		}
-		if !rec.State.Deleted && who.sees(&rec.Listing) {
-			page.Listings = append(page.Listings, editable(rec.Listing))
+		rec, err := d.w.cfg.Directory.Get(ctx, cid, uid)
+		switch {
+		case protocol.KindOf(err) == protocol.Gone: // erased meanwhile
+		case err != nil:
+			return nil, err
+		case !rec.State.Deleted && who.sees(&rec.Listing):
+			list = append(list, editable(rec.Listing))
 		}
 	}
-	return sendJSON(rw, http.StatusOK, page)
+	return list, nil
 }
 
 func limitOf(s string) (int, error) {

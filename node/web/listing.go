@@ -48,11 +48,11 @@ type listingView struct {
 	Updated  time.Time
 	Received time.Time
 	Fresh    string // "confirmed 3 days ago"
-	Publisher
+	publisher
 }
 
-// Publisher is the community behind a listing.
-type Publisher struct {
+// publisher is the community behind a listing.
+type publisher struct {
 	Community    string
 	CommunityURL string
 	Address      string // @handle@host
@@ -165,7 +165,10 @@ func (w *Web) listingViewOf(rec directory.Record, c protocol.Community) listingV
 	v.Banner = w.when(&v, &l)
 	v.place(&l)
 	v.contact(&l)
-	v.Publisher = Publisher{Community: firstOf(c.Name, v.Node), CommunityURL: w.communityURL(c.CID)}
+	v.publisher = publisher{Community: firstOf(c.Name, v.Node), CommunityURL: w.communityURL(c.CID)}
+	if l.Kind == protocol.KindVolunteer && v.BookHow+v.Book == "" {
+		v.BookHow = "Ask " + v.Community + ". They put people in touch; volunteers are not contacted directly."
+	}
 	if c.Handle != "" {
 		v.Address = address(c)
 	}

@@ -73,7 +73,7 @@ func TestSearch_AnswersJSONAtTheSameAddress(t *testing.T) {
 func TestSearch_WrongParametersAreShownBesideTheirFields(t *testing.T) {
 	w := sampled(t)
 	rec := w.get("/search?q=tablet&within=lots&from=soon&kind=party")
-	want(t, rec, 400, `value="tablet"`, `href="#within"`, "The distance must be a number from 0.1 to 500", `href="#from"`, `aria-invalid="true"`,
+	want(t, rec, 400, `value="tablet"`, `href="#within"`, "The distance must be a number from 0.1 to 500", `href="#from"`, `aria-invalid="true" aria-describedby="from-error"`, `id="from-error"`,
 		"The kind &#34;party&#34; is not one of event", "<details open>")
 	rec = w.get("/search?within=lots", "Accept", "application/json")
 	want(t, rec, 400)
@@ -235,7 +235,7 @@ func TestListing_RemovedAndRunOutOnesAreGoneWithAWayOn(t *testing.T) {
 	want(t, w.get("/listings/"+uid, "Accept", "application/json"), 410, `"status":410`)
 
 	volunteer := "/listings/" + uidFor("Amina, digital champion")
-	want(t, w.get(volunteer), 200, "Tuesday morning and afternoon")
+	want(t, w.get(volunteer), 200, "Tuesday morning and afternoon", "Ask Bexley Digital Champions. They put people in touch")
 	w.now = time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC) // her consent is over
 	rec = w.get(volunteer)
 	want(t, rec, 410, "This listing has gone")

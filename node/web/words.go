@@ -28,6 +28,9 @@ func (w *Web) templateFuncs() template.FuncMap {
 		"category": func(k string) string {
 			return protocol.Label(append(protocol.Categories(), protocol.Term{Key: protocol.SkillsSupport, Label: "Skills support"}), k)
 		},
+		"wrong": func(field string, all map[string]string) protocol.FieldError {
+			return protocol.FieldError{Field: field, Problem: all[field]}
+		},
 		"number": func(n int) string { return thousands(n) },
 	}
 }
