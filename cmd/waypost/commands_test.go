@@ -183,6 +183,19 @@ func TestBackup_TakenFromARunningNodeBringsEverythingBack(t *testing.T) {
 	stop()
 
 	into := place{t, filepath.Join(t.TempDir(), "b"), p.port}
+	// An index that was left in the folder belongs to another store.
+	other := newPlace(t)
+	mustRun(t, `{"kind":"offer","title":"A stray one"}`, "listing", "add", "--data", other.dir, "-")
+	index, err := os.ReadFile(filepath.Join(other.dir, "search.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(into.dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(into.dir, "search.db"), index, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	mustRun(t, "", "restore", "--data", into.dir, "--in", file)
 	into.serve("--dev", "--listen", "127.0.0.1:"+p.port)
 	got := mustRun(t, "", "listing", "export", "--data", into.dir)
@@ -194,6 +207,10 @@ func TestBackup_TakenFromARunningNodeBringsEverythingBack(t *testing.T) {
 	}
 	if found := search(t, p.port, "number"); !strings.Contains(found, `"total":300`) {
 		t.Errorf("the restored node finds %.200s", found)
+	}
+	raw, err := exec.Command("fetch", "GET", "http://127.0.0.1:"+p.port+"/search?q=stray").Output()
+	if err != nil || !strings.Contains(strings.ReplaceAll(string(raw), " ", ""), `"total":0`) {
+		t.Errorf("the restored node finds what another one published: %.300s (%v)", raw, err)
 	}
 	cmd := exec.Command("fetch", "GET", "http://127.0.0.1:"+p.port+"/api/v1/listings?limit=1", secret)
 	if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "200") {

@@ -124,6 +124,16 @@ func fillFolder(dir string, fill func(dir string) error) (err error) {
 	if err := fill(inside); err != nil {
 		return err
 	}
+	// An index that is left of another store would not be made anew.
+	old, err := filepath.Glob(filepath.Join(dir, "search.db*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range old {
+		if err := os.Remove(file); err != nil {
+			return err
+		}
+	}
 	made, err := os.ReadDir(inside)
 	if err != nil {
 		return err

@@ -78,15 +78,17 @@ func (s *settings) fill(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
+// findFile looks in the data folder, then here. One in the data folder that
+// may not be looked at is not taken for one that is not there.
 func (s *settings) findFile() string {
-	for _, dir := range []string{s.v.GetString("data"), "."} {
-		if dir == "" {
-			continue
-		}
+	if dir := s.v.GetString("data"); dir != "" {
 		file := filepath.Join(dir, configFile)
-		if _, err := os.Stat(file); err == nil {
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
 			return file
 		}
+	}
+	if _, err := os.Stat(configFile); err == nil {
+		return configFile
 	}
 	return ""
 }
