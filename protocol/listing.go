@@ -36,7 +36,7 @@ type Listing struct {
 
 	Categories []string `json:"categories,omitempty"` // keys of Categories
 	Modes      []string `json:"modes,omitempty"`      // keys of Modes
-	Format     string   `json:"format,omitempty"`     // event: key of Formats
+	Format     string   `json:"format,omitempty"`     // event, offer, need, resource: key of Formats
 	Topics     []string `json:"topics,omitempty"`     // open words, e.g. "spreadsheets"
 	Audience   []string `json:"audience,omitempty"`   // open words, e.g. "older-people"
 	Level      string   `json:"level,omitempty"`      // key of Levels

@@ -45,22 +45,39 @@ func (r *Renderer) HTML(markdown string) string {
 }
 
 // tangled tells text on which goldmark spends more than linear time: open
-// brackets by the hundred, and quotations deeper than anybody quotes.
+// brackets by the hundred, and quotations and lists deeper inside one another
+// than anybody writes.
 func tangled(markdown string) bool {
-	const maxBrackets, maxQuotes = 500, 20
+	const maxBrackets, maxDepth = 500, 20
 	if strings.Count(markdown, "[") > maxBrackets {
 		return true
 	}
 	for line := range strings.Lines(markdown) {
-		marks := line
-		if i := strings.IndexFunc(line, unicode.IsLetter); i >= 0 {
-			marks = line[:i]
-		}
-		if strings.Count(marks, ">") > maxQuotes {
+		if depth(line) > maxDepth {
 			return true
 		}
 	}
 	return false
+}
+
+// depth counts the marks of quotations and lists before a line's first letter.
+func depth(line string) int {
+	n := 0
+	for i, r := range line {
+		switch r {
+		case '>':
+			n++
+		case '-', '+', '*', '.', ')':
+			if i+1 < len(line) && (line[i+1] == ' ' || line[i+1] == '\t') {
+				n++
+			}
+		default:
+			if unicode.IsLetter(r) {
+				return n
+			}
+		}
+	}
+	return n
 }
 
 // lead is the bold first line of a Note, since a Note must not have a name.

@@ -304,16 +304,12 @@ func TestCreate_OfTheLargestListingIsRead(t *testing.T) {
 		if err := l.ValidateWire(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		started := time.Now()
 		raw, err := vocab.Create(author(), &l, write(t, l), edited())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if _, err := vocab.ParseActivity(raw); err != nil {
 			t.Errorf("%s: %d bytes: %v", name, len(raw), err)
-		}
-		if took := time.Since(started); took > 5*time.Second {
-			t.Errorf("%s: took %v", name, took)
 		}
 	}
 }
