@@ -167,7 +167,7 @@ func TestActorPlace_IsOnTheEarth(t *testing.T) {
 		{`{"name":"Elmford","latitude":52.5}`, "Elmford", false},
 		{`{"name":"Elmford","latitude":1e300,"longitude":0}`, "Elmford", false},
 		{`{"name":"Elmford","latitude":"52.5","longitude":"0"}`, "Elmford", false},
-		{`{"name":"Elm\nford‮"}`, "Elm ford", false},
+		{`{"name":"Elm\nford\u202e"}`, "Elm ford", false},
 		{`{"latitude":52.5,"longitude":-1}`, "", false},
 		{`"https://elmford.example/place"`, "", false},
 		{`[{"name":"Elmford"}]`, "", false},
