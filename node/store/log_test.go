@@ -53,6 +53,14 @@ func TestLog_EntriesComeBackAsTheyWere(t *testing.T) {
 	if got[1] != bare || bare.Seq != 2 || !bare.Digest.IsZero() {
 		t.Errorf("got  %+v\nwant %+v", got[1], bare)
 	}
+	for _, want := range got {
+		if e, err := log.Entry(t.Context(), want.Seq); err != nil || e != want {
+			t.Errorf("Entry(%d) = %+v, %v", want.Seq, e, err)
+		}
+	}
+	if _, err := log.Entry(t.Context(), 3); protocol.KindOf(err) != protocol.NotFound {
+		t.Errorf("Entry of a number that was never given: %v", err)
+	}
 }
 
 func TestLog_FailedTransactionLeavesNoGap(t *testing.T) {
