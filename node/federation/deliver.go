@@ -287,14 +287,13 @@ func (d *Deliverer) rows(tx store.Tx, p plan) ([]Delivery, error) {
 
 // body makes the bytes to post. Nothing to post any more is ok = false.
 func (d *Deliverer) body(ctx context.Context, row Delivery) (raw []byte, ok bool, err error) {
-	entries, err := d.cfg.Log.Read(ctx, row.Seq-1, 1)
+	e, err := d.cfg.Log.Entry(ctx, row.Seq)
+	if protocol.KindOf(err) == protocol.NotFound {
+		return nil, false, nil
+	}
 	if err != nil {
 		return nil, false, err
 	}
-	if len(entries) == 0 || entries[0].Seq != row.Seq {
-		return nil, false, nil
-	}
-	e := entries[0]
 	if row.Form == formAnnounce {
 		raw, err = vocab.Announce(row.Actor, e.Object, e.Actor, e.At)
 		return raw, err == nil, err

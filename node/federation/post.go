@@ -46,7 +46,13 @@ func (d *Deliverer) Run(ctx context.Context) error {
 				if !ok {
 					return
 				}
-				d.queue.done(inbox, d.work(ctx, inbox))
+				next, removed := d.work(ctx, inbox)
+				// The inbox stays taken until what was posted is off the disk; the
+				// worker need not wait for that.
+				workers.Go(func() {
+					removed()
+					d.queue.done(inbox, next)
+				})
 			}
 		})
 	}
@@ -95,23 +101,20 @@ func (d *Deliverer) resume(ctx context.Context) error {
 // rowsAtOnce bounds how many rows of an inbox are read at a time.
 const rowsAtOnce = 64
 
-// work posts what an inbox has waiting, in order, until there is nothing left
-// or something fails. It returns when to try again, zero for not at all.
-func (d *Deliverer) work(ctx context.Context, inbox string) (next time.Time) {
-	for ctx.Err() == nil {
-		rows, state, err := d.waitingFor(ctx, inbox)
-		if err != nil {
-			d.cfg.Logger.Error("cannot read deliveries", "inbox", inbox, "error", err)
-			return d.cfg.Now().Add(d.cfg.Backoff)
-		}
-		if len(rows) == 0 {
-			return time.Time{}
-		}
-		if next := d.workRows(ctx, state, rows); !next.IsZero() {
-			return next
-		}
+// work posts what an inbox has waiting, in order, until something fails. It
+// returns when to look again, zero for not before there is more, and what waits
+// until the rows that were done with are removed.
+func (d *Deliverer) work(ctx context.Context, inbox string) (next time.Time, removed func()) {
+	rows, state, err := d.waitingFor(ctx, inbox)
+	if err != nil {
+		d.cfg.Logger.Error("cannot read deliveries", "inbox", inbox, "error", err)
+		return d.cfg.Now().Add(d.cfg.Backoff), func() {}
 	}
-	return d.cfg.Now()
+	next, removed = d.workRows(ctx, state, rows)
+	if next.IsZero() && len(rows) == rowsAtOnce {
+		next = d.cfg.Now() // there may be more; of rows that came since, the queue knows
+	}
+	return next, removed
 }
 
 func (d *Deliverer) waitingFor(ctx context.Context, inbox string) (rows []Delivery, state InboxState, err error) {
@@ -137,22 +140,16 @@ func (d *Deliverer) waitingFor(ctx context.Context, inbox string) (rows []Delive
 
 // workRows posts rows one after another. Removing a row need not be on disk
 // before the next post: one that is posted twice is the same activity twice.
-func (d *Deliverer) workRows(ctx context.Context, state InboxState, rows []Delivery) (next time.Time) {
-	var removals []func(context.Context) error
-	defer func() {
-		for _, wait := range removals {
-			if err := wait(context.WithoutCancel(ctx)); err != nil {
-				d.cfg.Logger.Error("cannot remove a finished delivery", "inbox", state.Inbox, "error", err)
-			}
-		}
-	}()
+func (d *Deliverer) workRows(ctx context.Context, state InboxState, rows []Delivery) (next time.Time, removed func()) {
+	var done []Delivery
 	for _, row := range rows {
 		err := d.post(ctx, row)
 		if ctx.Err() != nil {
-			return d.cfg.Now()
+			return d.cfg.Now(), d.finish(ctx, state, done)
 		}
 		if err != nil && !d.hopeless(state, err) {
-			return d.failed(ctx, state, err)
+			removed = d.finish(ctx, state, done)
+			return d.failed(ctx, state, err), removed
 		}
 		if err != nil {
 			d.cfg.Logger.Warn("delivery refused for good", "inbox", row.Inbox, "seq", row.Seq, "error", err)
@@ -161,9 +158,9 @@ func (d *Deliverer) workRows(ctx context.Context, state InboxState, rows []Deliv
 			state = InboxState{Inbox: state.Inbox, Last: d.cfg.Now().UTC()}
 			d.troubled.remove(state.Inbox)
 		}
-		removals = append(removals, d.finish(state, row))
+		done = append(done, row)
 	}
-	return time.Time{}
+	return time.Time{}, d.finish(ctx, state, done)
 }
 
 func (d *Deliverer) post(ctx context.Context, row Delivery) error {
@@ -189,16 +186,30 @@ func (d *Deliverer) hopeless(state InboxState, err error) bool {
 	return false
 }
 
-// finish removes a row, and the inbox's failures when it just worked again.
-func (d *Deliverer) finish(state InboxState, row Delivery) func(context.Context) error {
-	return d.cfg.Committer.Submit(store.Op{Size: 128, Apply: func(tx store.Tx) error {
+// finish removes rows, and the inbox's failures when it just worked again, in
+// one operation: a row each would cost a sync for nearly every one of them.
+func (d *Deliverer) finish(ctx context.Context, state InboxState, rows []Delivery) (removed func()) {
+	if len(rows) == 0 {
+		return func() {}
+	}
+	wait := d.cfg.Committer.Submit(store.Op{Size: 128 * len(rows), Apply: func(tx store.Tx) error {
 		if !state.Last.IsZero() && state.Fails == 0 {
 			if err := putInbox(tx, state); err != nil {
 				return err
 			}
 		}
-		return tx.Delete(store.DeliveryKey(row.Inbox, row.number()))
+		for _, row := range rows {
+			if err := tx.Delete(store.DeliveryKey(row.Inbox, row.number())); err != nil {
+				return err
+			}
+		}
+		return nil
 	}})
+	return func() {
+		if err := wait(context.WithoutCancel(ctx)); err != nil {
+			d.cfg.Logger.Error("cannot remove finished deliveries", "inbox", state.Inbox, "error", err)
+		}
+	}
 }
 
 // failed notes a failure and says when to try again. An inbox that answered
