@@ -249,7 +249,10 @@ func (x *stranger) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.Method == http.MethodPost {
-		body, _ := io.ReadAll(r.Body)
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // whoever sent it stopped half way
+		}
 		p := post{path: r.URL.Path, body: body, header: r.Header.Clone()}
 		status := http.StatusAccepted
 		if x.answer != nil {
