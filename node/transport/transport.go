@@ -121,6 +121,7 @@ func (c *Client) dialling(cfg Config) *http.Transport {
 		TLSHandshakeTimeout:    c.times.TLS,
 		ResponseHeaderTimeout:  c.times.Header,
 		MaxResponseHeaderBytes: maxHeader,
+		WriteBufferSize:        16 << 10, // an activity in one write
 		MaxIdleConns:           idleHosts * c.slots.perHost,
 		MaxIdleConnsPerHost:    c.slots.perHost,
 		IdleConnTimeout:        90 * time.Second,
