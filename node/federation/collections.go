@@ -279,8 +279,9 @@ func (f *Federation) servePageOfChanges(w http.ResponseWriter, r *http.Request, 
 		f.fail(w, r, err)
 		return
 	}
+	fits := fitting(changes)
 	items := []any{}
-	for _, c := range changes {
+	for _, c := range fits {
 		if x, ok := item(c); ok {
 			items = append(items, x)
 		}
@@ -289,11 +290,27 @@ func (f *Federation) servePageOfChanges(w http.ResponseWriter, r *http.Request, 
 	if before != 0 {
 		page += "&before=" + strconv.FormatUint(before, 10)
 	}
-	if len(changes) == itemsAPage {
-		next = id + "?page=true&before=" + strconv.FormatUint(changes[len(changes)-1].Version, 10)
+	if len(fits) == itemsAPage || len(fits) < len(changes) {
+		next = id + "?page=true&before=" + strconv.FormatUint(fits[len(fits)-1].Version, 10)
 	}
 	raw, err := vocab.CollectionPage(page, id, next, total, items)
 	f.sendActivity(w, r, raw, err)
+}
+
+// maxPageBytes keeps a page under the 1 MB that others read, whatever its
+// listings hold; one alone has at most a quarter of that.
+const maxPageBytes = 700 << 10
+
+// fitting is as many changes, at least one, as one page may hold.
+func fitting(changes []directory.Change) []directory.Change {
+	size := 0
+	for i, c := range changes {
+		size += len(c.Record.Object) + len(c.Record.Delete) + 1024
+		if size > maxPageBytes && i > 0 {
+			return changes[:i]
+		}
+	}
+	return changes
 }
 
 // serveUpcoming lists the events that are not over, soonest first (FEP-8a8e).
@@ -373,11 +390,12 @@ func (f *Federation) serveChanges(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	doc := Feed{CID: cid, Since: since, Next: max(last, since), Rows: []Row{}}
-	for _, c := range changes {
+	fits := fitting(changes)
+	for _, c := range fits {
 		doc.Rows = append(doc.Rows, feedRow(c))
 	}
-	if len(changes) == limit {
-		doc.Next = changes[len(changes)-1].Version
+	if len(fits) == limit || len(fits) < len(changes) {
+		doc.Next = fits[len(fits)-1].Version
 		doc.More = doc.Next < last
 	}
 	raw, err := encode(doc)

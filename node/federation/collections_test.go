@@ -310,3 +310,30 @@ func TestFeed_ASignedReaderIsHeard(t *testing.T) {
 		t.Errorf("an unknown reader was fetched %d times and heard %d times", n, len(s.heard))
 	}
 }
+
+func TestFeed_PagesStayReadableWhateverIsInThem(t *testing.T) {
+	s := newSite(t, "ours", newClock())
+	for i := range 30 {
+		l := offer(fmt.Sprintf("Help %02d", i))
+		l.Description = strings.Repeat("Bring <your> own & be early. ", 600)
+		s.publish(t, l)
+	}
+	for _, url := range []string{s.actor + "/outbox?page=true", s.actor + "/listings?page=true",
+		s.base + "/waypost/v1/communities/" + s.cid + "/public/changes"} {
+		resp, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := readAll(t, resp.Body)
+		_ = resp.Body.Close()
+		if len(raw) > 1<<20 || len(raw) < 300<<10 {
+			t.Errorf("%s has %d bytes, want well filled and under 1 MB", url, len(raw))
+		}
+	}
+	if rows, _ := s.feedRows(t, 0, 0); len(rows) != 30 {
+		t.Errorf("the feed has %d rows, want 30", len(rows))
+	}
+	if items, _ := s.walk(t, s.actor+"/outbox"); len(items) != 30 {
+		t.Errorf("the outbox has %d items, want 30", len(items))
+	}
+}

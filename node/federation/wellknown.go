@@ -163,8 +163,7 @@ type Feed struct {
 	Rows  []Row  `json:"rows"`
 }
 
-// maxFeedRows bounds a page of the feed, and keeps it under the 1 MB that a
-// reader takes.
+// maxFeedRows bounds a page of the feed, besides maxPageBytes.
 const maxFeedRows = 50
 
 func feedRow(c directory.Change) Row {
