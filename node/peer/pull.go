@@ -194,7 +194,8 @@ func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) e
 		if err := p.take(ctx, peer, c, page); err != nil {
 			return err
 		}
-		if page.Next > since {
+		further := page.Next > since
+		if further {
 			since = page.Next
 			if err := p.remember(ctx, peer.Host, c.CID, since); err != nil {
 				return err
@@ -202,6 +203,9 @@ func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) e
 		}
 		if !page.More || len(page.Rows) == 0 {
 			return nil
+		}
+		if !further {
+			return protocol.Errorf("pull", protocol.Invalid, c.CID, "its feed goes round in a circle")
 		}
 	}
 	return protocol.Errorf("pull", protocol.Invalid, c.CID, "its feed has no end")
