@@ -2,6 +2,8 @@ package bench
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 )
 
@@ -65,6 +67,9 @@ func (p *process) startOnce(ctx context.Context, look bool, idle time.Duration) 
 	took = time.Since(began)
 	if !look {
 		return took, 0, nil
+	}
+	if total, err := p.find(ctx, "q=help"); err != nil || total == 0 {
+		return 0, 0, errors.Join(err, fmt.Errorf("a search for help found %d listings; the node answered before it had its index", total))
 	}
 	select {
 	case <-ctx.Done():
