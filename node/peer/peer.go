@@ -69,6 +69,7 @@ type Peers struct {
 	heard   map[string]time.Time   // by host, not yet written; guarded by mu
 	pull    map[string]*sync.Mutex // by host; guarded by mu
 	failing map[string]bool        // hosts whose last pull failed; guarded by mu
+	pulling map[string]bool        // hosts that Run is pulling from; guarded by mu
 }
 
 // New prepares the list; Run works on it.
@@ -86,7 +87,7 @@ func New(cfg Config) *Peers {
 		cfg.Retry = time.Minute
 	}
 	return &Peers{cfg: cfg, wake: make(chan struct{}, 1), heard: map[string]time.Time{},
-		pull: map[string]*sync.Mutex{}, failing: map[string]bool{}}
+		pull: map[string]*sync.Mutex{}, failing: map[string]bool{}, pulling: map[string]bool{}}
 }
 
 // Add finds the node at a URL, follows its Application actor and reads back its

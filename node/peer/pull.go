@@ -21,6 +21,8 @@ const (
 	maxPages       = 2_000 // of one community's feed in one pull
 	maxRowsAPage   = 500   // more than any node sends
 	maxPageBytes   = 8 << 20
+	longestPull    = 10 * time.Minute // what is left then is read the next time
+	pullsAtOnce    = 8
 )
 
 // discovery is what we read of a node's /.well-known/waypost.
@@ -91,7 +93,9 @@ func (p *Peers) Sync(ctx context.Context, host string) error {
 	lock := p.lockOf(peer.Host)
 	lock.Lock()
 	defer lock.Unlock()
-	err = p.sync(ctx, peer)
+	pull, cancel := context.WithTimeout(ctx, longestPull)
+	defer cancel()
+	err = p.sync(pull, peer)
 	if err != nil && ctx.Err() != nil {
 		return err // we stopped: that is not the peer's failure
 	}
@@ -268,27 +272,40 @@ func (p *Peers) signer() transport.Signer {
 }
 
 // Run pulls from every peer when it starts, when a peer that failed is due
-// again, and once every interval, until ctx ends.
+// again, and once every interval, until ctx ends. Pulls run beside each other,
+// so that a slow peer holds up nobody else.
 func (p *Peers) Run(ctx context.Context) error {
-	first := true
-	for {
-		wait := p.round(ctx, first)
-		first = false
-		timer := time.NewTimer(wait)
+	var pulls sync.WaitGroup
+	defer pulls.Wait()
+	slots := make(chan struct{}, pullsAtOnce)
+	for first := true; ctx.Err() == nil; first = false {
+		timer := time.NewTimer(p.round(ctx, first, func(host string) {
+			pulls.Go(func() {
+				defer p.release(host)
+				select {
+				case slots <- struct{}{}:
+					defer func() { <-slots }()
+				case <-ctx.Done():
+					return
+				}
+				if err := p.Sync(ctx, host); err != nil && ctx.Err() == nil {
+					p.cfg.Logger.Info("pull failed", "peer", host, "error", err)
+				}
+			})
+		}))
 		select {
 		case <-ctx.Done():
-			timer.Stop()
-			return nil
 		case <-p.wake:
-			timer.Stop()
 		case <-timer.C:
 		}
+		timer.Stop()
 	}
+	return nil
 }
 
-// round pulls from the peers that are due and returns how long until the next
-// one is.
-func (p *Peers) round(ctx context.Context, all bool) time.Duration {
+// round starts a pull from each peer that is due and has none under way, and
+// returns how long until it is worth looking again.
+func (p *Peers) round(ctx context.Context, all bool, start func(host string)) time.Duration {
 	list, err := p.List(ctx)
 	if ctx.Err() != nil {
 		return p.cfg.Retry
@@ -301,17 +318,31 @@ func (p *Peers) round(ctx context.Context, all bool) time.Duration {
 	for _, x := range list {
 		left := p.due(x).Sub(p.cfg.Now())
 		if all || left <= 0 {
-			if err := p.Sync(ctx, x.Host); err != nil && ctx.Err() == nil {
-				p.cfg.Logger.Info("pull failed", "peer", x.Host, "error", err)
+			left = 0
+			if p.claim(x.Host) {
+				start(x.Host)
 			}
-			if x, err = p.get(ctx, x.Host); err != nil {
-				continue
-			}
-			left = p.due(x).Sub(p.cfg.Now())
 		}
 		wait = min(wait, max(left, p.cfg.Retry/10))
 	}
 	return wait
+}
+
+// claim reports whether the caller may pull from a host now; release ends it.
+func (p *Peers) claim(host string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.pulling[host] {
+		return false
+	}
+	p.pulling[host] = true
+	return true
+}
+
+func (p *Peers) release(host string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.pulling, host)
 }
 
 // due says when a peer is to be pulled from: after Retry, doubling with each
