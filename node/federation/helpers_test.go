@@ -58,6 +58,7 @@ type site struct {
 	actor     string // of its community
 	app       string // its Application
 	clock     *clock
+	router    http.Handler
 	store     store.Store
 	log       *store.Log
 	committer *store.Committer
@@ -66,17 +67,23 @@ type site struct {
 	heard     chan string
 }
 
-func newSite(t *testing.T, handle string, c *clock) *site {
+func newSite(t testing.TB, handle string, c *clock) *site {
+	t.Helper()
+	return newSiteOver(t, handle, c, nil)
+}
+
+// newSiteOver is a site that reaches others by way of net, when it is not nil.
+func newSiteOver(t testing.TB, handle string, c *clock, net http.RoundTripper) *site {
 	t.Helper()
 	router := mux.NewRouter()
 	srv := httptest.NewServer(router)
 	t.Cleanup(srv.Close)
-	s := &site{base: srv.URL, clock: c, heard: make(chan string, 1000)}
+	s := &site{base: srv.URL, router: router, clock: c, heard: make(chan string, 1000)}
 	s.store = storetest.Open(t)
 	s.log = store.NewLog(s.store)
 	s.committer = store.NewCommitter(store.CommitterConfig{Store: s.store, OnCommit: s.log.Notify})
 	t.Cleanup(func() { _ = s.committer.Close() })
-	s.client = transport.New(transport.Config{Dev: true, Now: c.Now})
+	s.client = transport.New(transport.Config{Dev: true, Now: c.Now, RoundTripper: net})
 	t.Cleanup(s.client.Close)
 	s.actors = s.newActors()
 	var err error
@@ -111,7 +118,7 @@ func (s *site) newActors() *federation.Actors {
 	}}
 }
 
-func (s *site) publish(t *testing.T, l protocol.Listing) protocol.Listing {
+func (s *site) publish(t testing.TB, l protocol.Listing) protocol.Listing {
 	t.Helper()
 	res, err := s.Publish(t.Context(), s.cid, l)
 	if err != nil {
@@ -125,7 +132,7 @@ func offer(title string) protocol.Listing {
 }
 
 // last is the last activity that a site logged, as it would be delivered.
-func (s *site) last(t *testing.T) []byte {
+func (s *site) last(t testing.TB) []byte {
 	t.Helper()
 	seq, err := s.log.Last(t.Context())
 	if err != nil {
@@ -203,7 +210,7 @@ type post struct {
 	header http.Header
 }
 
-func newStranger(t *testing.T, c *clock) *stranger {
+func newStranger(t testing.TB, c *clock) *stranger {
 	t.Helper()
 	x := &stranger{clock: c, key: sharedKey(), docs: map[string][]byte{}, fetched: map[string]int{}, extra: map[string]any{}}
 	srv := httptest.NewServer(http.HandlerFunc(x.serve))
@@ -339,7 +346,7 @@ func as(id *directory.Identity, c *clock) signing {
 func unsigned(*http.Request, []byte) error { return nil }
 
 // request prepares a signed POST.
-func request(t *testing.T, url string, body []byte, sign signing) *http.Request {
+func request(t testing.TB, url string, body []byte, sign signing) *http.Request {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, bytes.NewReader(body))
 	if err != nil {
