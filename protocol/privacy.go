@@ -58,7 +58,9 @@ func (c *checker) kindRules(l *Listing) {
 		}
 	}
 	only("format", l.Format != "", KindEvent, KindOffer, KindNeed, KindResource)
-	only("status", l.Status != "", KindEvent)
+	if l.Status != "" && l.Kind != KindEvent {
+		c.fail("status", "does not belong to the kind %q; leave it out, and remove the listing when it is over", clip(string(l.Kind)))
+	}
 	only("recurrence", l.Recurrence != "", KindEvent, KindOffer)
 	only("sub_kind", l.SubKind != "", KindResource)
 	only("seeks", l.Seeks != "", KindNeed)

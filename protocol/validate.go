@@ -94,6 +94,9 @@ func ValidUID(s string) bool {
 	return err == nil && u.String() == s
 }
 
+// ValidArea reports whether s has the form of an official area code.
+func ValidArea(s string) bool { return areaPattern.MatchString(s) }
+
 // ValidCID reports whether s has the form of a community's cid.
 func ValidCID(s string) bool { return cidPattern.MatchString(s) }
 

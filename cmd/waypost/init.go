@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -63,6 +65,10 @@ func runInit(cmd *cobra.Command, s *settings, n directory.NewCommunity) error {
 	if err != nil {
 		return err
 	}
+	listen := s.v.GetString("listen")
+	if listen == "" && cfg.Dev {
+		listen = loopback(cfg.BaseURL)
+	}
 	if n.Place.Area != "" {
 		n.Areas = []string{n.Place.Area}
 	}
@@ -74,7 +80,7 @@ func runInit(cmd *cobra.Command, s *settings, n directory.NewCommunity) error {
 		if minted, link, err = setUp(cmd.Context(), inside, n); err != nil {
 			return err
 		}
-		return writeSettings(cfg, s.v.GetString("listen"))
+		return writeSettings(cfg, listen)
 	})
 	if protocol.KindOf(err) == protocol.Invalid {
 		return wrongUsage("%s", explain(err))
@@ -89,6 +95,16 @@ func runInit(cmd *cobra.Command, s *settings, n directory.NewCommunity) error {
 	}
 	fmt.Fprintf(out, "\nStart it with:  waypost serve --data %s\nThen sign in, once, within a day:  %s\n", cfg.DataDir, link)
 	return err
+}
+
+// loopback is the address to serve a base URL of this very machine on, such as
+// http://localhost:9590; empty for any other.
+func loopback(base string) string {
+	u, err := url.Parse(base)
+	if err != nil || u.Port() == "" || u.Hostname() != "localhost" && u.Hostname() != "127.0.0.1" {
+		return ""
+	}
+	return net.JoinHostPort("127.0.0.1", u.Port())
 }
 
 // complete asks for what was left out.

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,12 +98,13 @@ func restoreCommand(s *settings) *cobra.Command {
 				if cfg.BaseURL, err = node.Restore(cmd.Context(), inside, f); err != nil {
 					return err
 				}
+				cfg.Dev = cfg.Dev || strings.HasPrefix(cfg.BaseURL, "http://")
 				return writeSettings(cfg, s.v.GetString("listen"))
 			})
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "restored into %s; make sure that the old node is stopped for good, then: waypost serve --data %s\n", cfg.DataDir, cfg.DataDir)
+			fmt.Fprintf(cmd.OutOrStdout(), "restored into %s\nsettings other than the base URL are not in a backup: copy the old waypost.yaml, or add --listen and the others again\nmake sure that the old node is stopped for good, then: waypost serve --data %s\n", cfg.DataDir, cfg.DataDir)
 			return nil
 		},
 	}

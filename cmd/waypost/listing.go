@@ -20,11 +20,13 @@ import (
 	"github.com/waypost-directory/waypost/node/exchange"
 	"github.com/waypost-directory/waypost/node/web"
 	"github.com/waypost-directory/waypost/protocol"
+	"github.com/waypost-directory/waypost/protocol/vocab"
 )
 
 func listingCommand(s *settings) *cobra.Command {
 	cmd := &cobra.Command{Use: "listing", Short: "Add, change, remove, import and export listings", RunE: which}
 	cmd.PersistentFlags().String("community", "", "handle of the community; may be left out when there is one")
+	cmd.PersistentFlags().String("timezone", "Europe/London", "time zone of times that name none")
 	cmd.AddCommand(listingAdd(s), listingGet(s), listingList(s), listingUpdate(s), listingRemove(s), listingImport(s), listingExport(s))
 	return cmd
 }
@@ -47,6 +49,10 @@ func listingAdd(s *settings) *cobra.Command {
 
 // publishOne adds a listing or, when it has a uid, replaces the one that has it.
 func publishOne(cmd *cobra.Command, s *settings, a admin, raw []byte) error {
+	raw, err := inZone(raw, s.v.GetString("timezone"))
+	if err != nil {
+		return err
+	}
 	l, err := protocol.DecodeListing(raw)
 	if err != nil {
 		return err
@@ -63,7 +69,42 @@ func publishOne(cmd *cobra.Command, s *settings, a admin, raw []byte) error {
 		return printJSON(cmd.OutOrStdout(), w)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "%s %s\n%s\n", w.Outcome, w.UID, w.URL)
+	if when := vocab.When(&w.Listing); when != "" {
+		fmt.Fprintln(cmd.OutOrStdout(), when)
+	}
+	if w.Listing.Visibility != protocol.VisibilityPublic {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: its visibility is %s, so the public does not see it\n", w.Listing.Visibility)
+	}
 	return nil
+}
+
+// inZone gives a listing that names no time zone the community's, and reads
+// times without an offset, such as 2027-07-06T10:00, in it.
+func inZone(raw []byte, zone string) ([]byte, error) {
+	var m map[string]json.RawMessage
+	if json.Unmarshal(raw, &m) != nil || m["start"] == nil {
+		return raw, nil // DecodeListing says what is wrong, if anything is
+	}
+	if m["timezone"] != nil {
+		_ = json.Unmarshal(m["timezone"], &zone)
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil {
+		return nil, wrongUsage("%q is not a time zone such as Europe/London", zone)
+	}
+	for _, field := range []string{"start", "end"} {
+		var s string
+		if json.Unmarshal(m[field], &s) != nil {
+			continue
+		}
+		for _, layout := range []string{"2006-01-02T15:04", "2006-01-02T15:04:05"} {
+			if t, err := time.ParseInLocation(layout, s, loc); err == nil {
+				m[field] = json.RawMessage(strconv.Quote(t.Format(time.RFC3339)))
+			}
+		}
+	}
+	m["timezone"] = json.RawMessage(strconv.Quote(zone))
+	return json.Marshal(m)
 }
 
 // inCommunity is the query that names the community, if one was named.
@@ -263,9 +304,8 @@ nothing. docs/organisers/import.md tells more.`,
 	}
 	f := cmd.Flags()
 	f.String("format", "", "ics, csv or json; from the file's name when left out")
-	f.String("source", "", "name of the calendar or list, the same on every import; the file's name when left out")
+	f.String("source", "", "a name, the same on every import, that keeps apart two calendars or lists with the same things in them")
 	f.Int("days", 365, "how many days ahead repeating events are worked out")
-	f.String("timezone", "Europe/London", "time zone of times that name none")
 	f.String("language", "en", "language of the texts")
 	f.StringSlice("category", nil, "support categories for listings that name none")
 	f.StringSlice("area", nil, "area codes for listings that name none")
@@ -295,13 +335,9 @@ func readReport(cmd *cobra.Command, s *settings, handle, file string) (exchange.
 	if err != nil {
 		return exchange.Report{}, err
 	}
-	source := s.v.GetString("source")
-	if source == "" {
-		source = filepath.Base(file)
-	}
 	opts := exchange.Options{
 		Now: time.Now(), Horizon: time.Duration(s.v.GetInt("days")) * 24 * time.Hour,
-		Source: handle + "/" + source, DefaultTimezone: s.v.GetString("timezone"),
+		Source: handle + "/" + s.v.GetString("source"), DefaultTimezone: s.v.GetString("timezone"),
 		Defaults: protocol.Listing{Language: s.v.GetString("language"), Categories: s.v.GetStringSlice("category"),
 			Areas: s.v.GetStringSlice("area"), Kind: protocol.Kind(s.v.GetString("kind")), Visibility: protocol.VisibilityPublic},
 	}
@@ -317,7 +353,7 @@ func readReport(cmd *cobra.Command, s *settings, handle, file string) (exchange.
 	case "json", "jsonl":
 		return exchange.ReadJSON(bytes.NewReader(raw), opts)
 	}
-	return exchange.Report{}, wrongUsage("--format must be ics, csv or json")
+	return exchange.Report{}, wrongUsage("--format must be ics, csv or json; save a workbook as CSV first (docs/organisers/import.md)")
 }
 
 // importBatch is how many listings are sent to the node at a time.

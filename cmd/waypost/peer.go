@@ -44,7 +44,7 @@ func peerCommand(s *settings) *cobra.Command {
 				if err := a.call(cmd.Context(), http.MethodDelete, "/peers/"+escape(args[0]), nil, nil); err != nil {
 					return err
 				}
-				fmt.Fprintln(cmd.OutOrStdout(), "removed "+args[0])
+				fmt.Fprintf(cmd.OutOrStdout(), "removed %s; what it published stays in search until it runs out or its community removes it\n", args[0])
 				return nil
 			}),
 		},

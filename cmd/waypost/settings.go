@@ -129,8 +129,9 @@ func (s *settings) existing() (node.Config, error) {
 	if err != nil {
 		return cfg, err
 	}
-	if _, err := os.Stat(filepath.Join(cfg.DataDir, "store")); errors.Is(err, fs.ErrNotExist) {
+	_, err = os.Stat(filepath.Join(cfg.DataDir, "store"))
+	if errors.Is(err, fs.ErrNotExist) {
 		return cfg, fmt.Errorf("there is no Waypost data in %s; set it up with: waypost init --data %s", cfg.DataDir, cfg.DataDir)
 	}
-	return cfg, nil
+	return cfg, mayUse(cfg.DataDir)
 }

@@ -110,6 +110,11 @@ func (d *Directory) CreateCommunity(ctx context.Context, n NewCommunity) (Minted
 	if l := len([]rune(strings.TrimSpace(n.Name))); l < 2 || l > 100 {
 		return Minted{}, protocol.Errorf(op, protocol.Invalid, n.Handle, "a name has 2 to 100 characters")
 	}
+	for _, area := range n.Areas {
+		if !protocol.ValidArea(area) {
+			return Minted{}, protocol.Errorf(op, protocol.Invalid, n.Handle, "%q is not an official area code such as E09000004; leave it out if you do not know it", area)
+		}
+	}
 	if _, taken := d.HostedByHandle(n.Handle); taken {
 		return Minted{}, protocol.Errorf(op, protocol.Conflict, n.Handle, "this node already has a community with that handle; choose another")
 	}

@@ -65,7 +65,7 @@ func (d *Directory) publish(ctx context.Context, cid string, l protocol.Listing)
 	if l.UID == "" {
 		l.UID = uuid.NewString()
 	}
-	if err := checkForPublishing(&l); err != nil {
+	if err := checkForPublishing(&l, d.cfg.Now()); err != nil {
 		return Published{Listing: l, Err: err}, nil
 	}
 	current, err := d.Get(ctx, cid, l.UID)
@@ -79,6 +79,11 @@ func (d *Directory) publish(ctx context.Context, cid string, l protocol.Listing)
 		return Published{Listing: l, Err: err}, nil
 	}
 	isNew := err != nil || current.State.Deleted
+	if !isNew {
+		if err := checkKind(current.Listing, l); err != nil {
+			return Published{Listing: l, Err: err}, nil
+		}
+	}
 	if !isNew && current.State.Public && !l.Public() {
 		// Those who hold the public edit must be told to drop it.
 		if err := d.Remove(ctx, cid, l.UID, false); err != nil {
@@ -89,12 +94,28 @@ func (d *Directory) publish(ctx context.Context, cid string, l protocol.Listing)
 	return d.signAndQueue(ctx, h, l, current.State.Published, isNew)
 }
 
-func checkForPublishing(l *protocol.Listing) error {
+func checkForPublishing(l *protocol.Listing, now time.Time) error {
 	if l.Image != nil && l.Image.File != "" {
 		return &protocol.Error{Op: "check listing", Kind: protocol.Invalid, ID: l.UID, Err: protocol.FieldErrors{
 			{Field: "image.file", Problem: "cannot be published yet; put the picture on a web site and give its address in image.url"}}}
 	}
-	return l.Validate()
+	if err := l.Validate(); err != nil {
+		return err
+	}
+	if end := l.Expires(); !end.IsZero() && !end.After(now) {
+		return &protocol.Error{Op: "check listing", Kind: protocol.Invalid, ID: l.UID, Err: protocol.FieldErrors{
+			{Field: "valid_until", Problem: "is over, or the consent is, so nobody would see it; give a later date"}}}
+	}
+	return nil
+}
+
+// checkKind keeps a listing what it was: those who hold it filed it so.
+func checkKind(was, is protocol.Listing) error {
+	if was.Kind == is.Kind {
+		return nil
+	}
+	return &protocol.Error{Op: "check listing", Kind: protocol.Invalid, ID: is.UID, Err: protocol.FieldErrors{
+		{Field: "kind", Problem: "was " + string(was.Kind) + " and cannot change; remove the listing and add a new one"}}}
 }
 
 // signAndQueue holds the community's edit lock only while the version is given

@@ -323,7 +323,7 @@ func (w *Web) hostedCommunity(name string) (protocol.Community, error) {
 	case name == "":
 		return protocol.Community{}, fieldError("community", "is missing; this node hosts several: "+strings.Join(handles, ", "))
 	}
-	return protocol.Community{}, fieldError("community", "is not one that this node hosts: "+strings.Join(handles, ", "))
+	return protocol.Community{}, fieldError("community", strconv.Quote(name)+" does not live on this node; these do: "+strings.Join(handles, ", "))
 }
 
 func fieldError(field, problem string) error {

@@ -157,7 +157,7 @@ func (w *Web) listingPage(rw http.ResponseWriter, r *http.Request, rec directory
 func (w *Web) listingViewOf(rec directory.Record, c protocol.Community) listingView {
 	l := rec.Listing
 	v := listingView{
-		Listing: l, Facts: factsOf(&l), Details: detailsOf(&l), Body: template.HTML(w.renderer.HTML(l.Description)), // #nosec: cleaned
+		Listing: l, Facts: factsOf(&l), Details: detailsOf(&l, c), Body: template.HTML(w.renderer.HTML(l.Description)), // #nosec: cleaned
 		Links: safeLinks(l.Links), Zone: zoneWords(l.Timezone), Repeats: repeats(&l), HowTo: howTo(l.Kind), Node: hostOf(rec.State.Object), Updated: rec.State.Updated,
 		Received: rec.State.Received, From: rec.State.From, Fresh: w.confirmed(rec.State.Updated),
 		Picture: w.pictureOf(&l), Tags: tagsOf(&l),

@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -104,7 +105,7 @@ func factsOf(l *protocol.Listing) []fact {
 }
 
 // detailsOf are the rows that say what sort of thing it is.
-func detailsOf(l *protocol.Listing) []fact {
+func detailsOf(l *protocol.Listing, c protocol.Community) []fact {
 	var f facts
 	f.addList("Sort of help", labels(protocol.Categories(), l.Categories))
 	f.addList("How it is given", labels(protocol.Modes(), l.Modes))
@@ -113,7 +114,7 @@ func detailsOf(l *protocol.Listing) []fact {
 	f.add("Topics", words(l.Topics))
 	f.add("Meant for", words(l.Audience))
 	f.add("Level", level(l.Level))
-	f.add("Area", areaWords(l.Areas))
+	f.add("Area", areaWords(l.Areas, c))
 	return f
 }
 
@@ -197,12 +198,20 @@ func availability(keys []string) []string {
 	return words
 }
 
-// areaWords say that a code is one, for want of names.
-func areaWords(codes []string) string {
-	if len(codes) == 0 {
-		return ""
+// areaWords name the areas that a listing serves. A code that its community
+// calls its own is known by the community's place; the others stay codes, for
+// want of names.
+func areaWords(codes []string, c protocol.Community) string {
+	var words []string
+	for _, code := range codes {
+		if name := c.Place.Line(); name != "" && slices.Contains(c.Areas, code) {
+			code = name
+		}
+		if !slices.Contains(words, code) {
+			words = append(words, code)
+		}
 	}
-	return "Official area " + list(codes)
+	return list(words)
 }
 
 func tagsOf(l *protocol.Listing) []choice {

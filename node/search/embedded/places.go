@@ -24,6 +24,9 @@ func kilometres(a, b protocol.Point) float64 {
 // venue, town, region, postcode and its first half.
 func placeNames(p *protocol.Place) []string {
 	names := []string{search.Fold(p.Name)}
+	if town, region, ok := strings.Cut(p.Name, ","); ok { // "Bexley, London"
+		names = append(names, search.Fold(town), search.Fold(region))
+	}
 	if a := p.Address; a != nil {
 		names = append(names, search.Fold(a.AddressLocality), search.Fold(a.AddressRegion))
 		if code := squeeze(a.PostalCode); code != "" {
