@@ -177,7 +177,7 @@ func TestListing_CancelledAndOverAreSaidFirst(t *testing.T) {
 func TestListing_HomeVisitsShowNoPlace(t *testing.T) {
 	w := open(t, base, nil)
 	lat, lon := 51.4, 0.1
-	l := protocol.Listing{Kind: "offer", Title: "Help at home", Modes: []string{"home-visit"}, Areas: []string{"Bexleyheath"}, Visibility: "public"}
+	l := protocol.Listing{Kind: "offer", Title: "Help at home", Modes: []string{"home-visit"}, Areas: []string{"E09000004"}, Visibility: "public"}
 	withPlace := l
 	withPlace.Place = &protocol.Place{Name: "Ivy Cottage", Latitude: &lat, Longitude: &lon}
 	if p, err := w.dir.Publish(t.Context(), w.bexley.CID, withPlace); err == nil {
