@@ -55,34 +55,25 @@ func (b *bench) fanOut(ctx context.Context) (rows []Result, err error) {
 	}, nil
 }
 
-// deliver publishes listings, after those from an earlier part, and waits until nothing is left to deliver.
+// deliver publishes listings, after those from an earlier part, and waits until
+// nothing is left to deliver.
 func (p *process) deliver(ctx context.Context, all *crowd, from, listings int) (cpu, took time.Duration, err error) {
-	before, err := p.cpu()
-	if err != nil {
-		return 0, 0, err
-	}
-	began := time.Now()
-	for i := range listings {
-		l := protocol.Listing{Kind: protocol.KindOffer, Title: fmt.Sprintf("Help with tablets, table %d", from+i+1), Categories: []string{"quick-tips"},
-			Summary: "A patient neighbour sits beside you.", Description: "Bring your own device or use one of ours; there is tea."}
-		if err := p.command(ctx, http.MethodPost, "/listings", l, nil); err != nil {
-			return 0, 0, err
+	cpu, err = p.spent(ctx, "nothing was left to deliver", func() error {
+		began := time.Now()
+		defer func() { took = time.Since(began) }()
+		for i := range listings {
+			l := protocol.Listing{Kind: protocol.KindOffer, Title: fmt.Sprintf("Help with tablets, table %d", from+i+1), Categories: []string{"quick-tips"},
+				Summary: "A patient neighbour sits beside you.", Description: "Bring your own device or use one of ours; there is tea."}
+			if err := p.command(ctx, http.MethodPost, "/listings", l, nil); err != nil {
+				return err
+			}
 		}
-	}
-	err = p.until(ctx, "all hosts had received everything", 5*time.Millisecond, func() (bool, error) {
-		return all.received.Load() >= int64((from+listings)*len(all.hosts)), nil
-	})
-	if err != nil {
-		return 0, 0, err
-	}
-	took = time.Since(began)
-	err = p.until(ctx, "nothing was left to deliver", 50*time.Millisecond, func() (bool, error) {
+		return p.until(ctx, "all hosts had received everything", 5*time.Millisecond, func() (bool, error) {
+			return all.received.Load() >= int64((from+listings)*len(all.hosts)), nil
+		})
+	}, func() (bool, error) {
 		s, err := p.status(ctx)
 		return s.Waiting == 0, err
 	})
-	if err != nil {
-		return 0, 0, err
-	}
-	after, err := p.cpu()
-	return after - before, took, err
+	return cpu, took, err
 }

@@ -55,28 +55,34 @@ func (b *bench) inbox(ctx context.Context) (rows []Result, err error) {
 // receive posts the activities to the node.
 func (b *bench) receive(ctx context.Context, from *sender, to *process, bodies [][]byte) (cpu held, rate float64, err error) {
 	var waited time.Duration // for answers
+	size := (len(bodies) - warmUp) / b.Sizes.Parts
+	post := func(some [][]byte, total int) (time.Duration, error) {
+		requests, err := from.signed(ctx, to.base+"/ap/inbox", some)
+		if err != nil {
+			return 0, err
+		}
+		return to.spent(ctx, "all activities were indexed", func() error {
+			began := time.Now()
+			defer func() { waited += time.Since(began) }()
+			return sendAll(requests, b.Sizes.Connections)
+		}, func() (bool, error) {
+			found, err := to.find(ctx, "kind=event&per_page=1")
+			return found >= total, err
+		})
+	}
 	err = to.run(ctx, func() error {
 		if err := to.follow(ctx, from.base); err != nil {
 			return err
 		}
-		if _, err := b.post(ctx, from, to, bodies[:warmUp], warmUp); err != nil {
+		if _, err := post(bodies[:warmUp], warmUp); err != nil {
 			return err
 		}
 		b.say("posting them over %d connections", b.Sizes.Connections)
-		rest := bodies[warmUp:]
-		size := len(rest) / b.Sizes.Parts
+		waited = 0
 		cpu, err = b.limits.verify().hold(b.Sizes.Parts, func(i int) (time.Duration, error) {
-			before, err := to.cpu()
-			if err != nil {
-				return 0, err
-			}
-			took, err := b.post(ctx, from, to, rest[i*size:(i+1)*size], warmUp+(i+1)*size)
-			if err != nil {
-				return 0, err
-			}
-			waited += took
-			after, err := to.cpu()
-			return (after - before) / time.Duration(size), err
+			done := warmUp + i*size
+			spent, err := post(bodies[done:done+size], done+size)
+			return spent / time.Duration(size), err
 		})
 		rate = float64(b.Sizes.Parts*size) / waited.Seconds()
 		return err
@@ -87,14 +93,14 @@ func (b *bench) receive(ctx context.Context, from *sender, to *process, bodies [
 // breakdown names what an activity's CPU time goes to, and which part bounds
 // the rate.
 func breakdown(parts []part, whole held) []Result {
-	rest := part{"HTTP server and the rest", whole.value}
+	rest := part{"HTTP server and the rest", whole.ratio}
 	for _, p := range parts {
-		rest.cpu -= p.cpu
+		rest.ratio -= p.ratio
 	}
 	parts = append(parts, rest)
 	most := parts[0]
 	for _, p := range parts {
-		if p.cpu > most.cpu {
+		if p.ratio > most.ratio {
 			most = p
 		}
 	}
@@ -104,27 +110,10 @@ func breakdown(parts []part, whole held) []Result {
 		if p == most {
 			name += " (the most)"
 		}
-		rows = append(rows, row(name, micros(p.cpu), "µs").against(whole.of(p.cpu)))
+		share := whole.share(p.ratio)
+		rows = append(rows, row(name, micros(share.value), "µs").against(share))
 	}
 	return rows
-}
-
-// post sends the bodies and waits until total events are found there. It
-// returns how long the answers took.
-func (b *bench) post(ctx context.Context, from *sender, to *process, bodies [][]byte, total int) (time.Duration, error) {
-	requests, err := from.signed(ctx, to.base+"/ap/inbox", bodies)
-	if err != nil {
-		return 0, err
-	}
-	began := time.Now()
-	if err := sendAll(requests, b.Sizes.Connections); err != nil {
-		return 0, err
-	}
-	took := time.Since(began)
-	return took, to.until(ctx, "all activities were indexed", 20*time.Millisecond, func() (bool, error) {
-		found, err := to.find(ctx, "kind=event&per_page=1")
-		return found >= total, err
-	})
 }
 
 // sendAll sends requests over so many connections, each kept open, and wants

@@ -67,25 +67,50 @@ func (o operation) hold(parts int, run func(i int) (time.Duration, error)) (held
 	for i := range parts {
 		stop := o.watch()
 		value, err := run(i)
-		once, watching := stop()
+		w, watching := stop()
 		if err := errors.Join(err, watching); err != nil {
 			return held{}, err
 		}
-		values, times = append(values, value), append(times, once)
-		ratios = append(ratios, float64(value)/float64(once))
+		values, times = append(values, value), append(times, w.once())
+		ratios = append(ratios, float64(value)/float64(w.once()))
 	}
 	return held{median(values), median(times), median(ratios), o.name}, nil
 }
 
+// holdOwn is hold for n calls in this process, the collector's work included.
+func (o operation) holdOwn(n int, call func(i int) error) (held, error) {
+	before, err := ownCPU()
+	if err != nil {
+		return held{}, err
+	}
+	stop := o.watch()
+	for i := 0; i < n && err == nil; i++ {
+		err = call(i)
+	}
+	w, watching := stop()
+	after, reading := ownCPU()
+	if err := errors.Join(err, watching, reading); err != nil {
+		return held{}, err
+	}
+	value := (after - before - w.total) / time.Duration(n)
+	return held{value, w.once(), float64(value) / float64(w.once()), o.name}, nil
+}
+
+// watched is how often the operation was made, and the CPU time of that.
+type watched struct {
+	total time.Duration
+	calls int
+}
+
+func (w watched) once() time.Duration { return w.total / time.Duration(max(w.calls, 1)) }
+
 // pause is the time between two bursts. They take some tenth of a core.
 const pause = 20 * time.Millisecond
 
-// watch times the operation until stop is called, which returns the mean CPU
-// time of one.
-func (o operation) watch() (stop func() (time.Duration, error)) {
+// watch times the operation until stop is called.
+func (o operation) watch() (stop func() (watched, error)) {
 	end, done := make(chan struct{}), make(chan struct{})
-	var total time.Duration
-	var calls int
+	var w watched
 	var failed error
 	go func() {
 		defer close(done)
@@ -97,7 +122,7 @@ func (o operation) watch() (stop func() (time.Duration, error)) {
 				failed = err
 				return
 			}
-			total, calls = total+took, calls+o.burst
+			w.total, w.calls = w.total+took, w.calls+o.burst
 			select {
 			case <-end:
 				return
@@ -105,10 +130,10 @@ func (o operation) watch() (stop func() (time.Duration, error)) {
 			}
 		}
 	}()
-	return func() (time.Duration, error) {
+	return func() (watched, error) {
 		close(end)
 		<-done
-		return total / time.Duration(max(calls, 1)), failed
+		return w, failed
 	}
 }
 
@@ -133,9 +158,10 @@ func (r Result) against(h held) Result {
 	return r
 }
 
-// of holds another CPU time against the same limit.
-func (h held) of(value time.Duration) held {
-	return held{value, h.limit, float64(value) / float64(h.limit), h.name}
+// share is a part of what was held, known by its ratio alone: it was measured
+// at another time, when the processor may have had another speed.
+func (h held) share(ratio float64) held {
+	return held{time.Duration(ratio * float64(h.limit)), h.limit, ratio, h.name}
 }
 
 func median[T time.Duration | float64](list []T) T {

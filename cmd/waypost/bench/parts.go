@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,10 +19,11 @@ import (
 	"github.com/waypost-directory/waypost/protocol/vocab"
 )
 
-// part is one step of receiving an activity and its CPU time.
+// part is one step of receiving an activity: its CPU time in operations of the
+// limit.
 type part struct {
-	name string
-	cpu  time.Duration
+	name  string
+	ratio float64
 }
 
 // partsAtOnce is how many activities go through the door before the index
@@ -32,60 +34,48 @@ const partsAtOnce = 64
 // collector's share counts as well.
 func (b *bench) parts(ctx context.Context, from *sender, bodies [][]byte) ([]part, error) {
 	b.say("measuring the steps of receiving")
-	activities := make([]protocol.Activity, len(bodies))
-	parse, err := each(len(bodies), func(i int) (err error) {
-		activities[i], err = vocab.ParseActivity(bodies[i])
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
 	const here = "http://127.0.0.1:1"
 	requests, err := from.signed(ctx, here+"/ap/inbox", bodies)
 	if err != nil {
 		return nil, err
 	}
 	keyOf := func(context.Context, string) (crypto.PublicKey, error) { return &from.identity.RSA.PublicKey, nil }
-	signature, err := each(len(bodies), func(i int) error {
-		_, err := httpsig.Verify(requests[i], bodies[i], httpsig.VerifyOptions{Now: time.Now(), BaseURL: here, KeyOf: keyOf})
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	key := func(string) (ed25519.PublicKey, error) {
+	proofKey := func(string) (ed25519.PublicKey, error) {
 		return from.identity.Ed25519.Public().(ed25519.PublicKey), nil
 	}
-	proven, err := each(len(bodies), func(i int) error {
-		_, err := proof.Verify(activities[i].Object.Raw, key, time.Now())
-		return err
-	})
-	if err != nil {
-		return nil, err
+	activities := make([]protocol.Activity, len(bodies))
+	steps := []struct {
+		name string
+		call func(i int) error
+	}{
+		{"bounds and parsing", func(i int) (err error) {
+			activities[i], err = vocab.ParseActivity(bodies[i])
+			return err
+		}},
+		{"HTTP signature", func(i int) error {
+			_, err := httpsig.Verify(requests[i], bodies[i], httpsig.VerifyOptions{Now: time.Now(), BaseURL: here, KeyOf: keyOf})
+			return err
+		}},
+		{"proof", func(i int) error {
+			_, err := proof.Verify(activities[i].Object.Raw, proofKey, time.Now())
+			return err
+		}},
+	}
+	var parts []part
+	for _, s := range steps {
+		h, err := b.limits.verify().holdOwn(len(bodies), s.call)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part{s.name, h.ratio})
 	}
 	door, index, err := b.doorAndIndex(ctx, from, activities)
-	return []part{{"bounds and parsing", parse}, {"HTTP signature", signature}, {"proof", proven},
-		{"rules, log and disk", door - proven}, {"index", index}}, err
-}
-
-// each is the CPU time of one call among n, all of them made one after another.
-func each(n int, call func(i int) error) (time.Duration, error) {
-	before, err := ownCPU()
-	if err != nil {
-		return 0, err
-	}
-	for i := range n {
-		if err := call(i); err != nil {
-			return 0, err
-		}
-	}
-	after, err := ownCPU()
-	return (after - before) / time.Duration(n), err
+	return append(parts, part{"rules, log and disk", door - parts[2].ratio}, part{"index", index}), err
 }
 
 // doorAndIndex brings activities through the door of a new node, and then
-// lets its followers of the log catch up.
-func (b *bench) doorAndIndex(ctx context.Context, from *sender, activities []protocol.Activity) (door, index time.Duration, err error) {
+// lets its followers of the log catch up. The door checks the proof, too.
+func (b *bench) doorAndIndex(ctx context.Context, from *sender, activities []protocol.Activity) (door, index float64, err error) {
 	address, err := freeAddress()
 	if err != nil {
 		return 0, 0, err
@@ -98,20 +88,20 @@ func (b *bench) doorAndIndex(ctx context.Context, from *sender, activities []pro
 	if _, err := to.Peers.Add(ctx, from.base); err != nil {
 		return 0, 0, err
 	}
-	for at := 0; at < len(activities); at += partsAtOnce {
-		batch := activities[at:min(at+partsAtOnce, len(activities))]
-		d, err := each(1, func(int) error { return acceptAll(ctx, to.Directory, from, batch) })
+	var doors, indexes []float64
+	for batch := range slices.Chunk(activities, partsAtOnce) {
+		n := float64(len(batch))
+		d, err := b.limits.verify().holdOwn(1, func(int) error { return acceptAll(ctx, to.Directory, from, batch) })
 		if err != nil {
 			return 0, 0, err
 		}
-		i, err := each(1, func(int) error { return to.CatchUp(ctx) })
+		i, err := b.limits.verify().holdOwn(1, func(int) error { return to.CatchUp(ctx) })
 		if err != nil {
 			return 0, 0, err
 		}
-		door, index = door+d, index+i
+		doors, indexes = append(doors, d.ratio/n), append(indexes, i.ratio/n)
 	}
-	n := time.Duration(len(activities))
-	return door / n, index / n, nil
+	return median(doors), median(indexes), nil
 }
 
 func acceptAll(ctx context.Context, d *directory.Directory, from *sender, batch []protocol.Activity) error {

@@ -210,7 +210,32 @@ func (p *process) until(ctx context.Context, what string, every time.Duration, a
 	}
 }
 
-func (p *process) cpu() (time.Duration, error) { return processCPU(p.cmd.Process.Pid) }
+// settling is how long a node is left alone before its CPU time is read, so
+// that asking whether it is done does not count. It is much longer than what
+// is left to do takes.
+const settling = 200 * time.Millisecond
+
+// spent is the CPU time that a node needs for some work: from before work
+// begins until done says that nothing is left.
+func (p *process) spent(ctx context.Context, what string, work func() error, done func() (bool, error)) (cpu time.Duration, err error) {
+	before, err := processCPU(p.cmd.Process.Pid)
+	if err != nil {
+		return 0, err
+	}
+	if err := work(); err != nil {
+		return 0, err
+	}
+	time.Sleep(settling)
+	err = p.until(ctx, what, settling, func() (bool, error) {
+		after, err := processCPU(p.cmd.Process.Pid)
+		if err != nil {
+			return false, err
+		}
+		cpu = after - before
+		return done()
+	})
+	return cpu, err
+}
 
 // command asks the admin interface; in and out are JSON and may be nil.
 func (p *process) command(ctx context.Context, method, path string, in, out any) error {
