@@ -38,6 +38,9 @@ func (d *Directory) known(ctx context.Context, cid, actor string) (protocol.Comm
 // proves listings (sync: decision 1; docs/protocol/listing.md §3).
 func (d *Directory) Learn(ctx context.Context, cid, actor string) (protocol.Community, error) {
 	const op = "learn community"
+	if _, again := d.Community(cid); !again && d.countOn(protocol.Origin(actor)) >= maxCommunitiesANode {
+		return protocol.Community{}, protocol.Errorf(op, protocol.Forbidden, cid, "%s has more than %d communities; no more of them are taken", protocol.Origin(actor), maxCommunitiesANode)
+	}
 	if d.cfg.Resolver == nil {
 		return protocol.Community{}, protocol.Errorf(op, protocol.Unavailable, cid, "this node cannot reach others just now")
 	}
@@ -75,6 +78,20 @@ func (d *Directory) Learn(ctx context.Context, cid, actor string) (protocol.Comm
 	}
 	d.rememberCommunity(c)
 	return c, nil
+}
+
+// maxCommunitiesANode bounds how many communities one other node may bring.
+const maxCommunitiesANode = 50
+
+func (d *Directory) countOn(origin string) (n int) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, c := range d.communities {
+		if protocol.Origin(c.Actor) == origin {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *Directory) putCommunity(tx store.Tx, c protocol.Community) error {

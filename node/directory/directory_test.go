@@ -616,3 +616,80 @@ func TestOpen_VersionsGoOnWhereTheyStopped(t *testing.T) {
 		t.Fatalf("got version %d, %v; want %d", res.Listing.Version, err, two.Version+1)
 	}
 }
+
+func TestPublish_RacingToPrivateNeverLeavesAPublicCopyWithoutADelete(t *testing.T) {
+	a := newWorld().open(t, "https://a.example", "alpha")
+	for round := range 12 {
+		l := a.publish(t, offer(fmt.Sprintf("Round %d", round)))
+		done := make(chan error, 2)
+		for i, visibility := range []string{protocol.VisibilityPublic, protocol.VisibilityCoordinators} {
+			edit := l
+			edit.Title, edit.Visibility = fmt.Sprintf("Round %d, edit %d", round, i), visibility
+			go func() {
+				_, err := a.Publish(t.Context(), a.cid, edit)
+				done <- err
+			}()
+		}
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+		}
+		r, err := a.Get(t.Context(), a.cid, l.UID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State.Public {
+			continue // the public edit came last
+		}
+		changes, _, err := a.Changes(t.Context(), a.cid, 0, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		withdrawn := false
+		for _, c := range changes {
+			withdrawn = withdrawn || c.UID == l.UID && c.Record.State.Deleted
+		}
+		if !withdrawn {
+			t.Fatalf("round %d: it is private, and the feed does not tell those who hold the public edit", round)
+		}
+	}
+}
+
+func TestFind_AHostedListingWinsOverAnyNumberOfClaims(t *testing.T) {
+	_, a, b := pair(t)
+	own := b.publish(t, offer("Our own"))
+	a.publish(t, offer("Squatter"))
+	raw := a.forge(t, a.last(t), func(object map[string]any) { object["listing"].(map[string]any)["uid"] = own.UID })
+	if _, err := b.receive(t, raw, a.actor); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.Find(t.Context(), own.UID, "")
+	if err != nil || r.Listing.Title != "Our own" {
+		t.Fatalf("got %q, %v", r.Listing.Title, err)
+	}
+}
+
+func TestChanges_AListingWhoseTimeIsUpIsNotServed(t *testing.T) {
+	w := newWorld()
+	a := w.open(t, "https://a.example", "alpha")
+	l := offer("For today only")
+	l.ValidUntil = protocol.Date(time.Now().UTC().Format(time.DateOnly))
+	a.publish(t, l)
+	if changes, _, err := a.Changes(t.Context(), a.cid, 0, 10); err != nil || len(changes) != 1 {
+		t.Fatalf("today it is served: got %d, %v", len(changes), err)
+	}
+	c := store.NewCommitter(store.CommitterConfig{Store: a.store, OnCommit: a.log.Notify})
+	defer c.Close()
+	later, err := directory.Open(t.Context(), directory.Config{Store: a.store, Log: a.log, Committer: c, Base: a.base,
+		Now: func() time.Time { return time.Now().AddDate(0, 0, 2) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if changes, _, err := later.Changes(t.Context(), a.cid, 0, 10); err != nil || len(changes) != 0 {
+		t.Fatalf("two days later it is still served: got %d, %v", len(changes), err)
+	}
+	if _, err := later.Publish(t.Context(), a.cid, l); protocol.KindOf(err) != protocol.Invalid {
+		t.Fatalf("what is over was published: %v", err)
+	}
+}

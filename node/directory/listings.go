@@ -160,6 +160,9 @@ func (d *Directory) putState(tx store.Tx, next State) (Outcome, error) {
 		}
 		return Superseded, nil
 	}
+	if d.hosts(next.CID) && current.Public && !current.Deleted && !next.Public {
+		return "", errStillPublic
+	}
 	if next.Deleted && next.Published.IsZero() {
 		next.Published = current.Published
 	}

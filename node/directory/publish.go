@@ -45,9 +45,22 @@ func (d *Directory) PublishAll(ctx context.Context, cid string, list []protocol.
 		if wait != nil && results[i].Err == nil {
 			results[i].Err = wait(ctx)
 		}
+		for try := 0; try < maxTries && errors.Is(results[i].Err, errStillPublic); try++ {
+			// Somebody made it public in the meantime: withdraw that, too.
+			if results[i], wait = d.publish(ctx, cid, list[i]); wait != nil && results[i].Err == nil {
+				results[i].Err = wait(ctx)
+			}
+		}
 	}
 	return results
 }
+
+// maxTries bounds how often an edit is tried again that another one overtook.
+const maxTries = 10
+
+// errStillPublic refuses a private edit of a listing that stands as public:
+// those who hold the public one must be sent its Delete first.
+var errStillPublic = protocol.Errorf("publish listing", protocol.Conflict, "", "somebody published it again at the same moment; try once more")
 
 // publish checks, numbers, signs and queues one edit.
 func (d *Directory) publish(ctx context.Context, cid string, l protocol.Listing) (Published, func(context.Context) error) {
@@ -180,7 +193,10 @@ func (d *Directory) queueLocal(ctx context.Context, raw []byte) (wait func(conte
 	}
 	done := d.submit(in, c)
 	return func(ctx context.Context) error {
-		_, err := done(ctx)
+		res, err := done(ctx)
+		if err == nil && res.Outcome == Ignored {
+			err = protocol.Errorf("publish listing", protocol.Gone, a.Object.ID, "it was erased for good in the meantime")
+		}
 		return err
 	}, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/waypost-directory/waypost/node/store"
 	"github.com/waypost-directory/waypost/protocol"
@@ -80,8 +81,9 @@ func (d *Directory) Current(ctx context.Context, cid, uid string) (State, protoc
 	return r.State, r.Listing, err
 }
 
-// Find returns the listing of a uid. If two communities claim the same uid,
-// the one hosted here wins, then the first in order of cid; cid narrows it.
+// Find returns the listing of a uid. If several communities claim the same
+// uid, one hosted here wins, then a listing that stands, then the one that came
+// first; cid narrows it.
 func (d *Directory) Find(ctx context.Context, uid, cid string) (Record, error) {
 	if !protocol.ValidUID(uid) {
 		return Record{}, protocol.Errorf("read listing", protocol.NotFound, uid, "there is no such listing")
@@ -99,13 +101,23 @@ func (d *Directory) claimant(ctx context.Context, uid string) (cid string, err e
 	prefix := store.ClaimPrefix(uid)
 	err = d.cfg.Store.View(ctx, func(tx store.Tx) error {
 		cid = ""
-		for item, err := range tx.Scan(store.Range{Prefix: prefix, KeysOnly: true, Limit: 100}) {
+		for _, c := range d.Hosted() { // whatever strangers claim
+			if _, err := tx.Get(store.ClaimKey(uid, c.CID)); err == nil {
+				cid = c.CID
+				return nil
+			}
+		}
+		var best State
+		for item, err := range tx.Scan(store.Range{Prefix: prefix, KeysOnly: true, Limit: maxClaims}) {
 			if err != nil {
 				return err
 			}
-			claim := string(item.Key[len(prefix)+1:]) // after the length byte
-			if cid == "" || d.hosts(claim) && !d.hosts(cid) {
-				cid = claim
+			s, err := getState(tx, string(item.Key[len(prefix)+1:]), uid) // after the length byte
+			if err != nil {
+				return err
+			}
+			if cid == "" || best.Deleted && !s.Deleted || best.Deleted == s.Deleted && s.Received.Before(best.Received) {
+				cid, best = s.CID, s
 			}
 		}
 		return nil
@@ -114,6 +126,16 @@ func (d *Directory) claimant(ctx context.Context, uid string) (cid string, err e
 		err = protocol.Errorf("read listing", protocol.NotFound, uid, "there is no such listing")
 	}
 	return cid, err
+}
+
+// maxClaims bounds how many communities' claims to one uid are looked at.
+const maxClaims = 100
+
+// Over reports whether the listing's time is up, so that nobody may be shown it
+// any more (design: Privacy).
+func (r Record) Over(now time.Time) bool {
+	at := r.Listing.Expires()
+	return !r.State.Deleted && !at.IsZero() && !now.Before(at)
 }
 
 // Change is one row of a community's feed: a listing's newest edit.
@@ -167,7 +189,7 @@ func (d *Directory) publicChange(tx store.Tx, cid, uid string) (Change, bool, er
 	if protocol.KindOf(err) == protocol.Gone {
 		return Change{}, false, nil
 	}
-	return Change{UID: uid, Record: r}, true, err
+	return Change{UID: uid, Record: r}, err == nil && !r.Over(d.cfg.Now()), err
 }
 
 // Newest returns the public listings of a hosted community, newest edit first,
