@@ -97,6 +97,9 @@ func (f *Federation) own(r *http.Request) (directory.Record, error) {
 	if !ok || !c.Hosted || !rec.State.Public {
 		return rec, protocol.Errorf("read listing", protocol.NotFound, uid, "there is no such listing")
 	}
+	if rec.Over(f.now()) {
+		return rec, protocol.Errorf("read listing", protocol.Gone, uid, "this listing is over")
+	}
 	return rec, nil
 }
 
