@@ -131,6 +131,9 @@ func open(ctx context.Context, config Config, path string) (*Index, error) {
 }
 
 func (x *Index) openFiles(ctx context.Context) (err error) {
+	if err := private(x.path); err != nil {
+		return err
+	}
 	// Checkpoints are made by Apply once the commit is visible, so that no
 	// search waits for the disk; see checkpoint.
 	if x.writer, err = connect(x.path, 1, "journal_mode(WAL)", "synchronous(NORMAL)", "cache_size(-1024)",
@@ -150,6 +153,23 @@ func (x *Index) openFiles(ctx context.Context) (err error) {
 		return err
 	}
 	return x.load(ctx)
+}
+
+// private makes the file, so that only its owner reads it whatever the folder
+// allows, and takes the others' rights from an older one. SQLite gives the
+// write-ahead log and its index the rights of the file.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, 0o600); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // connect opens the file for up to n connections. The path goes into a URI,
