@@ -66,6 +66,7 @@ type Peers struct {
 	wake chan struct{}
 
 	mu      sync.Mutex
+	known   map[string]bool        // hosts of all peers, as List last read them; guarded by mu
 	heard   map[string]time.Time   // by host, not yet written; guarded by mu
 	pull    map[string]*sync.Mutex // by host; guarded by mu
 	failing map[string]bool        // hosts whose last pull failed; guarded by mu
@@ -86,7 +87,7 @@ func New(cfg Config) *Peers {
 	if cfg.Retry == 0 {
 		cfg.Retry = time.Minute
 	}
-	return &Peers{cfg: cfg, wake: make(chan struct{}, 1), heard: map[string]time.Time{},
+	return &Peers{cfg: cfg, wake: make(chan struct{}, 1), known: map[string]bool{}, heard: map[string]time.Time{},
 		pull: map[string]*sync.Mutex{}, failing: map[string]bool{}, pulling: map[string]bool{}}
 }
 
@@ -122,6 +123,9 @@ func (p *Peers) Add(ctx context.Context, rawURL string) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
+	p.mu.Lock()
+	p.known[host] = true
+	p.mu.Unlock()
 	if err := p.cfg.Directory.Follow(ctx, doc.Application); err != nil {
 		return Peer{}, err
 	}
@@ -158,7 +162,15 @@ func (p *Peers) Remove(ctx context.Context, host string) error {
 	if err := p.cfg.Directory.Unfollow(ctx, peer.Application); err != nil {
 		return err
 	}
-	return p.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(store.PeerKey(peer.Host)) })
+	if err := p.cfg.Store.Update(ctx, func(tx store.Tx) error { return tx.Delete(store.PeerKey(peer.Host)) }); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.known, peer.Host)
+	delete(p.heard, peer.Host)
+	delete(p.failing, peer.Host)
+	return nil
 }
 
 // List returns all peers by host, with the state of our follow.
@@ -181,6 +193,7 @@ func (p *Peers) List(ctx context.Context) ([]Peer, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.know(list)
 	follows, err := p.cfg.Directory.Followings(ctx, p.cfg.Directory.ApplicationIRI())
 	for i := range list {
 		for _, f := range follows {
@@ -194,13 +207,24 @@ func (p *Peers) List(ctx context.Context) ([]Peer, error) {
 	return list, err
 }
 
+// know keeps which hosts are peers, so that Heard need not ask the store.
+func (p *Peers) know(list []Peer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.known)
+	for _, x := range list {
+		p.known[x.Host] = true
+	}
+}
+
 // Heard notes that a host signed something just now. It is cheap; List shows
 // it at once and the next pull writes it down. A host that had failed is
-// pulled from soon: it may have been away.
+// pulled from soon: it may have been away. Hosts that are no peers leave no
+// trace.
 func (p *Peers) Heard(host string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if _, there := p.heard[host]; !there && len(p.heard) >= 10_000 {
+	if !p.known[host] {
 		return
 	}
 	p.heard[host] = p.cfg.Now().UTC()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -82,7 +83,7 @@ func openHome(t *testing.T) *home {
 	t.Cleanup(client.Close)
 	r := resolver{client}
 	d, s := openDirectory(t, "http://home.test", r)
-	return &home{directory: d, Peers: peer.New(peer.Config{Store: s, Directory: d, Client: client, Actors: r})}
+	return &home{directory: d, Peers: peer.New(peer.Config{Store: s, Directory: d, Client: client, Actors: r, Logger: slog.New(slog.DiscardHandler)})}
 }
 
 // other is another node over real HTTP, whose answers a test can spoil.
@@ -299,9 +300,10 @@ func TestSync_AFeedWithoutAnEndIsGivenUp(t *testing.T) {
 	if _, err := h.Add(t.Context(), o.URL); err != nil {
 		t.Fatal(err)
 	}
+	post := fmt.Sprintf(`{"id":"%s/ap/o/1","type":"Note","attributedTo":"%s/ap/a/other","content":"no listing"}`, o.URL, o.URL)
 	var n atomic.Int64
 	o.spoilt("/changes", func(w http.ResponseWriter) {
-		o.json(w, map[string]any{"next": n.Add(1), "more": true, "rows": []any{map[string]any{"key": "x", "body": json.RawMessage(`{}`)}}})
+		o.json(w, map[string]any{"next": n.Add(1), "more": true, "rows": []any{map[string]any{"key": "x", "body": json.RawMessage(post)}}})
 	})
 	list, err := h.List(t.Context())
 	if err != nil {
@@ -309,8 +311,8 @@ func TestSync_AFeedWithoutAnEndIsGivenUp(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	if err := h.Sync(ctx, list[0].Host); protocol.KindOf(err) != protocol.Invalid {
-		t.Fatalf("after %d pages: got %v, want invalid", n.Load(), err)
+	if err := h.Sync(ctx, list[0].Host); protocol.KindOf(err) != protocol.Invalid || n.Load() != 2_000 {
+		t.Fatalf("after %d pages: got %v, want invalid after 2,000", n.Load(), err)
 	}
 }
 

@@ -3,6 +3,7 @@ package peer
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -21,7 +22,9 @@ const (
 	maxPages       = 2_000 // of one community's feed in one pull
 	maxRowsAPage   = 500   // more than any node sends
 	maxPageBytes   = 8 << 20
-	longestPull    = 10 * time.Minute // what is left then is read the next time
+	maxRefused     = 20              // pages in a row of which nothing could be taken
+	fetchesAPage   = 20              // look-ups at other hosts that the rows of a page may cause
+	longestPull    = 5 * time.Minute // what is left then is read the next time
 	pullsAtOnce    = 8
 )
 
@@ -184,7 +187,7 @@ func readFeed(raw []byte) (page feed, err error) {
 // so that an interruption costs one page.
 func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) error {
 	base := protocol.Origin(peer.Application) + "/waypost/v1/communities/" + c.CID + "/public/changes?since="
-	since := c.Since
+	since, refused := c.Since, 0
 	for range maxPages {
 		resp, err := p.cfg.Client.Get(ctx, base+strconv.FormatUint(since, 10), transport.GetOptions{
 			Accept: "application/json", Signer: p.signer(), MaxBytes: maxPageBytes, Media: transport.IsJSON, SameHost: true})
@@ -195,7 +198,8 @@ func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) e
 		if err != nil {
 			return err
 		}
-		if err := p.take(ctx, peer, c, page); err != nil {
+		taken, err := p.take(ctx, peer, c, page)
+		if err != nil {
 			return err
 		}
 		further := page.Next > since
@@ -211,13 +215,22 @@ func (p *Peers) pullCommunity(ctx context.Context, peer Peer, c PeerCommunity) e
 		if !further {
 			return protocol.Errorf("pull", protocol.Invalid, c.CID, "its feed goes round in a circle")
 		}
+		if refused++; taken > 0 {
+			refused = 0
+		}
+		if refused == maxRefused {
+			return protocol.Errorf("pull", protocol.Invalid, c.CID, "nothing in %d pages of its feed in a row could be taken; this node's log says why", maxRefused)
+		}
 	}
 	return protocol.Errorf("pull", protocol.Invalid, c.CID, "its feed has no end")
 }
 
-// take brings the rows of a page through the door. A row that is refused is
-// noted and does not hold up the others; only our own trouble stops the pull.
-func (p *Peers) take(ctx context.Context, peer Peer, c PeerCommunity, page feed) error {
+// take brings the rows of a page through the door and counts those that were
+// let in. A row that is refused, or that needs more look-ups than a page may
+// cause, is noted and does not hold up the others; only our own trouble stops
+// the pull.
+func (p *Peers) take(ctx context.Context, peer Peer, c PeerCommunity, page feed) (taken int, err error) {
+	ctx = transport.WithBudget(ctx, fetchesAPage)
 	errs := make([]error, len(page.Rows))
 	var rows sync.WaitGroup
 	slots := make(chan struct{}, 16)
@@ -230,15 +243,22 @@ func (p *Peers) take(ctx context.Context, peer Peer, c PeerCommunity, page feed)
 	}
 	rows.Wait()
 	for i, err := range errs {
-		switch protocol.KindOf(err) {
-		case "":
-		case protocol.Unavailable, protocol.Internal:
-			return err
+		kind := protocol.KindOf(err)
+		switch {
+		case err == nil:
+			taken++
+		case (kind == protocol.Unavailable || kind == protocol.Internal) && !overBudget(err):
+			return taken, err
 		default:
 			p.cfg.Logger.Warn("a peer's listing was refused", "peer", peer.Host, "community", c.CID, "listing", short(page.Rows[i].Key), "error", err)
 		}
 	}
-	return nil
+	return taken, nil
+}
+
+func overBudget(err error) bool {
+	var f *transport.Failure
+	return errors.As(err, &f) && f.Reason == transport.ReasonBudget
 }
 
 func (p *Peers) takeRow(ctx context.Context, peer Peer, body []byte) error {
