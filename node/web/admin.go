@@ -39,7 +39,7 @@ const (
 func (w *Web) Admin() http.Handler {
 	root := mux.NewRouter()
 	r := root.PathPrefix("/admin/v1").Subrouter()
-	desk{w: w, allow: func(*http.Request, bool) (reach, error) { return seesAll, nil }}.routes(r, w.command)
+	desk{w: w, expired: true, allow: func(*http.Request, bool) (reach, error) { return seesAll, nil }}.routes(r, w.command)
 	on := func(method, path string, h handler) { r.Handle(path, w.command(h)).Methods(method) }
 
 	on(http.MethodGet, "/status", w.adminStatus)

@@ -47,6 +47,12 @@ func (w *Web) allowToken(r *http.Request, write bool) (reach, error) {
 	return seesCoordinators, nil
 }
 
+// expired reports whether a listing has run out, so that nobody is shown it.
+func (w *Web) expired(l *protocol.Listing) bool {
+	end := l.Expires()
+	return !end.IsZero() && !w.cfg.Now().Before(end)
+}
+
 // bearer reads the token of a request (RFC 6750 §2.1).
 func bearer(r *http.Request) (secret string, given bool) {
 	header := r.Header.Get("Authorization")

@@ -33,6 +33,8 @@ type desk struct {
 	// allow says whether the request may read or write, and which listings it
 	// sees.
 	allow func(r *http.Request, write bool) (reach, error)
+	// expired shows listings that have run out, too.
+	expired bool
 }
 
 // reach is which of a community's own listings somebody sees.
@@ -116,43 +118,52 @@ func (d desk) list(rw http.ResponseWriter, r *http.Request) error {
 	if kind != "" && !protocol.Has(protocol.Kinds(), string(kind)) {
 		return fieldError("kind", "is not one of event, offer, need, volunteer, venue, resource")
 	}
-	var uids []string
-	err = d.w.cfg.Directory.States(r.Context(), c.CID, func(s directory.State) bool {
-		if !s.Deleted && s.UID > after && (s.Public || who != seesPublic) && (kind == "" || s.Kind == kind) {
-			uids = append(uids, s.UID)
-		}
-		return len(uids) <= limit
-	})
+	list, err := d.visible(r.Context(), c.CID, who, kind, after, limit+1)
 	if err != nil {
 		return err
 	}
 	next := ""
-	if len(uids) > limit {
-		uids = uids[:limit]
-		q.Set("after", uids[limit-1])
+	if len(list) > limit { // after what the caller sees: no other uid is told
+		list = list[:limit]
+		q.Set("after", list[limit-1].UID)
 		next = r.URL.Path + "?" + q.Encode()
-	}
-	list, err := d.read(r.Context(), c.CID, uids, who)
-	if err != nil {
-		return err
 	}
 	return sendJSON(rw, http.StatusOK, listed{Listings: list, Next: next})
 }
 
-// read returns those of the listings that somebody may see.
-func (d desk) read(ctx context.Context, cid string, uids []string, who reach) ([]protocol.Listing, error) {
+// visible returns the first limit listings after a uid that somebody may see.
+// It looks at twice as many each time that those it looked at were too few.
+func (d desk) visible(ctx context.Context, cid string, who reach, kind protocol.Kind, after string, limit int) ([]protocol.Listing, error) {
 	list := []protocol.Listing{}
-	for _, uid := range uids {
-		rec, err := d.w.cfg.Directory.Get(ctx, cid, uid)
-		switch {
-		case protocol.KindOf(err) == protocol.Gone: // erased meanwhile
-		case err != nil:
+	for batch := limit; ; batch *= 2 {
+		var uids []string
+		err := d.w.cfg.Directory.States(ctx, cid, func(s directory.State) bool {
+			if !s.Deleted && s.UID > after && (s.Public || who != seesPublic) && (kind == "" || s.Kind == kind) {
+				uids = append(uids, s.UID)
+			}
+			return len(uids) < batch
+		})
+		if err != nil {
 			return nil, err
-		case !rec.State.Deleted && who.sees(&rec.Listing):
-			list = append(list, editable(rec.Listing))
 		}
+		for _, uid := range uids {
+			rec, err := d.w.cfg.Directory.Get(ctx, cid, uid)
+			switch {
+			case protocol.KindOf(err) == protocol.Gone: // erased meanwhile
+			case err != nil:
+				return nil, err
+			case !rec.State.Deleted && who.sees(&rec.Listing) && (d.expired || !d.w.expired(&rec.Listing)):
+				list = append(list, editable(rec.Listing))
+			}
+			if len(list) == limit {
+				return list, nil
+			}
+		}
+		if len(uids) < batch {
+			return list, nil
+		}
+		after = uids[len(uids)-1]
 	}
-	return list, nil
 }
 
 func limitOf(s string) (int, error) {
@@ -172,36 +183,47 @@ func (d desk) get(rw http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	rec, err := d.record(r)
+	told := rec.State.Public || who == seesAll // that it was here
 	switch {
+	case protocol.KindOf(err) == protocol.Gone && !told:
+		return notHere(mux.Vars(r)["uid"])
 	case err != nil:
 		return err
-	case rec.State.Deleted && (rec.State.Public || who == seesAll):
+	case rec.State.Deleted && told:
 		return protocol.Errorf("read listing", protocol.Gone, rec.State.UID, "this listing was removed")
 	case rec.State.Deleted || !who.sees(&rec.Listing):
-		return protocol.Errorf("read listing", protocol.NotFound, rec.State.UID, "this community has no listing with that uid that you may see")
+		return notHere(rec.State.UID)
+	case !d.expired && d.w.expired(&rec.Listing):
+		return protocol.Errorf("read listing", protocol.Gone, rec.State.UID, "this listing has run out")
 	}
 	rw.Header().Set("ETag", `"`+strconv.FormatUint(rec.State.Version, 10)+`"`)
 	return sendJSON(rw, http.StatusOK, editable(rec.Listing))
 }
 
+// notHere is the one answer for a listing that is not there and for one that
+// the caller may not see, so that the two cannot be told apart.
+func notHere(uid string) error {
+	return protocol.Errorf("read listing", protocol.NotFound, uid, "no community of this node has a listing with that uid that you may see; those of other nodes are read at /listings/%s", uid)
+}
+
 // record finds the listing of a path among the hosted communities.
 func (d desk) record(r *http.Request) (directory.Record, error) {
-	uid := mux.Vars(r)["uid"]
+	uid, cid := mux.Vars(r)["uid"], ""
 	if name := r.URL.Query().Get("community"); name != "" {
 		c, err := d.w.hostedCommunity(name)
 		if err != nil {
 			return directory.Record{}, err
 		}
-		return d.w.cfg.Directory.Find(r.Context(), uid, c.CID)
+		cid = c.CID
 	}
-	rec, err := d.w.cfg.Directory.Find(r.Context(), uid, "")
-	if err != nil {
-		return rec, err
+	rec, err := d.w.cfg.Directory.Find(r.Context(), uid, cid)
+	if protocol.KindOf(err) == protocol.NotFound {
+		return rec, notHere(uid)
 	}
-	if c, _ := d.w.cfg.Directory.Community(rec.State.CID); !c.Hosted {
-		return rec, protocol.Errorf("read listing", protocol.NotFound, uid, "no community of this node has a listing with that uid; those of others are read at /listings/%s", uid)
+	if c, _ := d.w.cfg.Directory.Community(rec.State.CID); err == nil && !c.Hosted {
+		return directory.Record{}, notHere(uid)
 	}
-	return rec, nil
+	return rec, err
 }
 
 func (d desk) create(rw http.ResponseWriter, r *http.Request) error {

@@ -137,10 +137,37 @@ func (w *Web) addDeliveries(ctx context.Context, s *Status) (err error) {
 	for _, x := range inboxes {
 		if x.Fails > 0 {
 			s.Inboxes = append(s.Inboxes, troubleOf(x))
-			s.Problems = append(s.Problems, fmt.Sprintf("%s does not take what this node sends: %s", hostOf(x.Inbox), x.Reason))
 		}
 	}
+	for _, x := range byHost(s.Inboxes) {
+		s.Problems = append(s.Problems, fmt.Sprintf("%s: %s; they do not take what this node sends", x.Inbox, x.Reason))
+	}
 	return err
+}
+
+// byHost makes one line of each host's failing inboxes, "fedi.example: 12
+// inboxes" in place of an address: the one that failed most often stands for
+// them all.
+func byHost(inboxes []InboxTrouble) []InboxTrouble {
+	var hosts []InboxTrouble
+	at, n := map[string]int{}, map[string]int{}
+	for _, x := range inboxes {
+		host := hostOf(x.Inbox)
+		i, there := at[host]
+		if !there {
+			i = len(hosts)
+			at[host], hosts = i, append(hosts, x)
+		}
+		if x.Fails > hosts[i].Fails {
+			hosts[i] = x
+		}
+		n[host]++
+	}
+	for i := range hosts {
+		host := hostOf(hosts[i].Inbox)
+		hosts[i].Inbox = host + ": " + count(n[host], "inbox", "inboxes")
+	}
+	return hosts
 }
 
 func troubleOf(x federation.InboxState) InboxTrouble {
@@ -166,6 +193,7 @@ func (w *Web) addPositions(ctx context.Context, s *Status) error {
 type nodeView struct {
 	Status
 	Peers   []peerView
+	Inboxes []InboxTrouble // a line a host
 	Session steward.Session
 	Hosted  []CommunityStatus
 	Learned []CommunityStatus
@@ -182,7 +210,7 @@ func (w *Web) serveNode(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := nodeView{Status: s, Session: session}
+	v := nodeView{Status: s, Session: session, Inboxes: byHost(s.Inboxes)}
 	for _, c := range s.Communities {
 		if c.Hosted {
 			v.Hosted = append(v.Hosted, c)
