@@ -34,11 +34,12 @@ type actorType interface {
 // document first ([protocol.CheckJSON]), because go-fed's reader spends more
 // than linear time on deep JSON. Errors are Invalid or TooLarge. That the
 // document came from its own id the caller checks; a key that says it belongs
-// to another actor is refused here.
+// to another actor is refused here, and so is an inbox on another origin:
+// anybody could have deliveries sent to anybody.
 func ParseActor(raw []byte) (protocol.Actor, error) {
 	const op = "read actor"
 	limits := protocol.DefaultJSONLimits()
-	limits.MaxBytes = maxActorBytes
+	limits.MaxBytes = MaxActorBytes
 	if err := protocol.CheckJSON(raw, limits); err != nil {
 		return protocol.Actor{}, err
 	}
@@ -47,11 +48,16 @@ func ParseActor(raw []byte) (protocol.Actor, error) {
 		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, a.ID, "%v", err)
 	}
 	readMembers(&a, bytes.TrimSpace(a.Raw))
+	if home := protocol.Origin(a.ID); home == "" || protocol.Origin(a.Inbox) != home {
+		return protocol.Actor{}, protocol.Errorf(op, protocol.Invalid, a.ID, "its inbox is on another host")
+	}
 	return a, nil
 }
 
-// maxActorBytes is the most that a fetch brings (interop: security rules, 3).
-const maxActorBytes = 1 << 20
+// MaxActorBytes is the most that an actor's document may have. Those of other
+// software have under 10 kB; they are fetched before any signature is checked,
+// so there is no room for more than a generous biography.
+const MaxActorBytes = 128 << 10
 
 // readTyped reads an actor's document with go-fed. It is generated code that
 // nobody maintains; a stranger's document must not stop the node when it
