@@ -22,13 +22,15 @@ const (
 	actorTTL      = 24 * time.Hour
 	refreshEvery  = 5 * time.Minute // how often a failed signature may fetch a key anew
 	failureTTL    = 2 * time.Minute // how long a failed fetch is remembered
-	maxCached     = 2_000           // actors in memory
+	maxCached     = 500             // actors in memory, each of vocab.MaxActorBytes at most
 	fetchBudget   = 20              // requests that one incoming activity may cause
 	maxCharterDoc = 512 << 10
 )
 
 // Actors finds other servers' actors and keys, keeps them for a day, and
-// fetches charters and objects. It implements directory.Resolver. What it
+// fetches charters and objects. What it fetched lies in memory only, until
+// somebody says with Keep or Refresh that it is worth a place on the disk:
+// anybody can have an actor fetched by naming its key. It implements directory.Resolver. What it
 // returns was served by its own origin over the guarded transport; proofs are
 // checked by whoever asked.
 type Actors struct {
@@ -81,13 +83,13 @@ func (a *Actors) Cached(ctx context.Context, iri string) (protocol.Actor, error)
 	return c.actor, nil
 }
 
-// Refresh fetches an actor anew whatever the cache says.
+// Refresh fetches an actor anew whatever the cache says, and keeps it on disk.
 func (a *Actors) Refresh(ctx context.Context, iri string) (protocol.Actor, error) {
 	c, err := a.fetch(ctx, iri)
 	if err != nil {
 		return protocol.Actor{}, err
 	}
-	return c.actor, nil
+	return c.actor, a.putRow(ctx, iri, c)
 }
 
 func (a *Actors) inMemory(iri string) *cachedActor {
@@ -111,7 +113,7 @@ func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedAct
 		switch {
 		case c.err != nil && now.Sub(c.fetched) < failureTTL:
 			return nil, c.err
-		case c.err == nil && !a.wantsFetch(c, now, force):
+		case c.err == nil && !a.wantsFetch(iri, c, now, force):
 			return c, nil
 		}
 	}
@@ -125,18 +127,23 @@ func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedAct
 // wantsFetch reports whether a document that we have is to be fetched anew:
 // because somebody asks for it, now and then, or because it is old, unless its
 // server just failed to answer.
-func (a *Actors) wantsFetch(c *cachedActor, now time.Time, force bool) bool {
+func (a *Actors) wantsFetch(iri string, c *cachedActor, now time.Time, force bool) bool {
 	if force {
-		return a.mayRefresh(c, now)
+		return a.mayRefresh(iri, c, now)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return now.Sub(c.fetched) >= actorTTL && now.Sub(c.failed) >= failureTTL
 }
 
-func (a *Actors) mayRefresh(c *cachedActor, now time.Time) bool {
+// mayRefresh asks the entry that is in the cache now: another request may have
+// replaced c meanwhile.
+func (a *Actors) mayRefresh(iri string, c *cachedActor, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if newer := a.cached[iri]; newer != nil {
+		c = newer
+	}
 	if now.Sub(c.refreshed) < refreshEvery {
 		return false
 	}
@@ -183,16 +190,14 @@ func (a *Actors) fetch(ctx context.Context, iri string) (*cachedActor, error) {
 		return nil, err
 	}
 	a.keep(iri, c)
-	row, err := json.Marshal(actorRow{Raw: c.actor.Raw, Fetched: c.fetched})
-	if err != nil {
-		return nil, err
+	if !a.onDisk(ctx, iri) {
+		return c, nil
 	}
-	err = a.Store.Update(ctx, func(tx store.Tx) error { return tx.Put(store.RemoteKey(iri), row) })
-	return c, err
+	return c, a.putRow(ctx, iri, c) // what is kept is kept up to date
 }
 
 func (a *Actors) fetchActor(ctx context.Context, iri string) (*cachedActor, error) {
-	resp, err := a.Client.GetActivity(ctx, iri, a.signer())
+	resp, err := a.get(ctx, iri)
 	if err != nil {
 		return nil, err
 	}
@@ -207,6 +212,17 @@ func (a *Actors) fetchActor(ctx context.Context, iri string) (*cachedActor, erro
 		return nil, protocol.Errorf("fetch actor", protocol.Unverified, iri, "its key is on another host")
 	}
 	return c, nil
+}
+
+// get fetches an actor's or a key's document. A redirect to another origin is
+// no answer: only its own host speaks for it.
+func (a *Actors) get(ctx context.Context, iri string) (transport.Response, error) {
+	resp, err := a.Client.Get(ctx, iri, transport.GetOptions{Accept: transport.AcceptActivity, Signer: a.signer(),
+		MaxBytes: vocab.MaxActorBytes, Media: transport.IsActivity})
+	if err == nil && protocol.Origin(resp.URL) != protocol.Origin(iri) {
+		err = protocol.Errorf("fetch actor", protocol.Unverified, iri, "its host sent us on to another one")
+	}
+	return resp, err
 }
 
 // keepFailure remembers for a while that an actor could not be fetched. What
@@ -240,7 +256,7 @@ func (a *Actors) keep(iri string, c *cachedActor) {
 		c.refreshed = old.refreshed // or every forged signature would cost a fetch
 	}
 	if len(a.cached) >= maxCached {
-		for old := range a.cached { // any one will do: the store has them all
+		for old := range a.cached { // any one will do: those that matter are in the store
 			delete(a.cached, old)
 			break
 		}
@@ -322,7 +338,7 @@ func (c *cachedActor) multikey(keyID string) (crypto.PublicKey, bool) {
 // ownerOf reads a key document and returns the actor that it says owns it, on
 // the same origin only.
 func (a *Actors) ownerOf(ctx context.Context, keyDoc string) string {
-	resp, err := a.Client.GetActivity(ctx, keyDoc, a.signer())
+	resp, err := a.get(ctx, keyDoc)
 	if err != nil {
 		return ""
 	}
@@ -352,6 +368,9 @@ func (a *Actors) Charter(ctx context.Context, cid, origin string) ([]byte, error
 		MaxBytes: maxCharterDoc, Media: transport.IsJSON})
 	if err != nil {
 		return nil, err
+	}
+	if protocol.Origin(resp.URL) != protocol.Origin(url) {
+		return nil, protocol.Errorf(op, protocol.Unverified, url, "its host sent us on to another one")
 	}
 	var doc struct {
 		Charters []json.RawMessage `json:"charters"`

@@ -194,18 +194,21 @@ func (d *Deliverer) plan(ctx context.Context, e store.Entry) (*plan, error) {
 	}
 	switch {
 	case e.Via == store.ViaInbox && e.Type == "Follow":
-		who, err := d.cfg.Actors.Cached(ctx, e.Actor)
-		if err != nil {
-			d.cfg.Logger.Warn("a follower's document is gone; its follow stays unanswered", "actor", e.Actor, "error", err)
-			return nil, nil
+		inbox, err := d.replyInbox(ctx, e)
+		if err != nil || inbox == "" {
+			return nil, err
 		}
-		return &plan{entry: e, inbox: who.Inbox, form: formAccept}, nil
+		return &plan{entry: e, inbox: inbox, form: formAccept}, nil
 	case e.Via != store.ViaLocal:
 		return nil, nil
 	case e.Type == "Follow" || e.Type == "Undo":
 		who, err := d.cfg.Actors.Cached(ctx, e.Object)
 		if err != nil {
 			d.cfg.Logger.Warn("whom we follow is not known any more", "actor", e.Object, "error", err)
+			return nil, nil
+		}
+		if !atHome(who) {
+			d.cfg.Logger.Warn("whom we follow has its inbox on another host; nothing is posted there", "actor", e.Object)
 			return nil, nil
 		}
 		return &plan{entry: e, inbox: who.Inbox}, nil

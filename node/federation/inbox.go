@@ -67,10 +67,25 @@ func (f *Federation) receive(r *http.Request) (directory.Result, error) {
 	}
 	from := hostOf(signer)
 	f.heard(ctx, from)
-	return f.dir.Accept(ctx, directory.Incoming{
+	if a.Type == "Follow" && f.dir.IsOwnActor(a.Object.ID) {
+		f.remember(ctx, signer) // before the answer is planned, which goes to its inbox
+	}
+	res, err := f.dir.Accept(ctx, directory.Incoming{
 		Activity: a, Via: store.ViaInbox, Signer: signer, From: from,
 		Signature: verified.SignatureHash, SignatureExpires: f.now().Add(signatureMemory),
 	})
+	if err == nil && res.Outcome == directory.Stored {
+		f.remember(ctx, signer)
+	}
+	return res, err
+}
+
+// remember keeps the document of a sender whom we have something to do with. A
+// failure costs a fetch later and nothing else.
+func (f *Federation) remember(ctx context.Context, signer string) {
+	if err := f.actors.Keep(ctx, signer); err != nil {
+		f.log.Warn("cannot keep a sender's document", "actor", signer, "error", err)
+	}
 }
 
 // greet notes that whoever signed a request for something public is alive. A

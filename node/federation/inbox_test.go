@@ -242,8 +242,8 @@ func TestInbox_AFollowerCannotHaveUsWriteToAnotherHost(t *testing.T) {
 				t.Errorf("%s: %s is to be written to", name, f.Inbox)
 			}
 		}
-		if name == "inbox" && status != http.StatusForbidden {
-			t.Errorf("%s: got %d %s, want 403", name, status, words)
+		if name == "inbox" && status != http.StatusUnauthorized {
+			t.Errorf("%s: got %d %s, want 401", name, status, words)
 		}
 	}
 }

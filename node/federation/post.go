@@ -39,6 +39,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		return err
 	}
 	var workers sync.WaitGroup
+	workers.Go(func() { d.forgetActors(ctx) })
 	for range d.cfg.Workers {
 		workers.Go(func() {
 			for {
