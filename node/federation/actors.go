@@ -277,7 +277,7 @@ func (a *Actors) signer() transport.Signer {
 func (a *Actors) KeyOf(ctx context.Context, keyID string, force bool) (crypto.PublicKey, string, error) {
 	c, err := a.holder(ctx, keyID, force)
 	if err != nil {
-		return nil, "", err
+		return nil, "", keyError{err}
 	}
 	if key, ok := c.multikey(keyID); ok {
 		return key, c.actor.ID, nil
@@ -292,17 +292,16 @@ func (a *Actors) KeyOf(ctx context.Context, keyID string, force bool) (crypto.Pu
 // GoToSocial, a document of its own that names the actor.
 func (a *Actors) holder(ctx context.Context, keyID string, force bool) (*cachedActor, error) {
 	iri, _, _ := strings.Cut(keyID, "#")
-	a.mu.Lock()
-	owner := a.owners[iri]
-	a.mu.Unlock()
-	if owner != "" {
-		return a.lookup(ctx, owner, force)
+	first := a.holderOf(keyID)
+	c, err := a.lookup(ctx, first, force)
+	if first != iri {
+		return c, err
 	}
-	c, err := a.lookup(ctx, iri, force)
 	if kind := protocol.KindOf(err); kind != protocol.Unverified && kind != protocol.Invalid {
 		return c, err
 	}
-	if owner = a.ownerOf(ctx, iri); owner == "" {
+	owner := a.ownerOf(ctx, iri)
+	if owner == "" {
 		return nil, err
 	}
 	if c, err = a.lookup(ctx, owner, force); err == nil && c.lists(keyID) {
@@ -310,6 +309,24 @@ func (a *Actors) holder(ctx context.Context, keyID string, force bool) (*cachedA
 	}
 	return c, err
 }
+
+// holderOf is where to look for the actor of a key first.
+func (a *Actors) holderOf(keyID string) string {
+	iri, _, _ := strings.Cut(keyID, "#")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if owner := a.owners[iri]; owner != "" {
+		return owner
+	}
+	return iri
+}
+
+// keyError is a failure to get at a key's owner. Its words are for our log: they
+// tell what our network and other hosts look like from here.
+type keyError struct{ err error }
+
+func (e keyError) Error() string { return e.err.Error() }
+func (e keyError) Unwrap() error { return e.err }
 
 // lists reports whether the actor's own document names the key.
 func (c *cachedActor) lists(keyID string) bool {
@@ -395,23 +412,33 @@ func (a *Actors) Object(ctx context.Context, iri string) ([]byte, error) {
 
 // verify checks a request's signature and returns who signed. When it fails
 // against a cached key, the key is fetched once more: it may have been changed.
-func (a *Actors) verify(req *http.Request, body []byte, base string) (httpsig.Verified, string, error) {
-	v, owner, err := a.verifyOnce(req, body, base, false)
+// ask is told the key's id before it is looked up, and may refuse.
+func (a *Actors) verify(req *http.Request, body []byte, base string, ask func(keyID string) error) (httpsig.Verified, string, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), lookupTime)
+	defer cancel()
+	req = req.WithContext(ctx)
+	v, owner, err := a.verifyOnce(req, body, base, ask)
 	if err == nil || protocol.KindOf(err) != protocol.Unverified || errors.Is(err, context.Canceled) {
 		return v, owner, err
 	}
 	if owner == "" {
 		return v, owner, err
 	}
-	return a.verifyOnce(req, body, base, true)
+	return a.verifyOnce(req, body, base, nil)
 }
 
-func (a *Actors) verifyOnce(req *http.Request, body []byte, base string, force bool) (v httpsig.Verified, owner string, err error) {
+// verifyOnce fetches the key anew when nobody is to be asked.
+func (a *Actors) verifyOnce(req *http.Request, body []byte, base string, ask func(keyID string) error) (v httpsig.Verified, owner string, err error) {
 	v, err = httpsig.Verify(req, body, httpsig.VerifyOptions{
 		Now:     a.Now(),
 		BaseURL: base,
 		KeyOf: func(ctx context.Context, keyID string) (key crypto.PublicKey, err error) {
-			key, owner, err = a.KeyOf(ctx, keyID, force)
+			if ask != nil {
+				if err := ask(keyID); err != nil {
+					return nil, err
+				}
+			}
+			key, owner, err = a.KeyOf(ctx, keyID, ask == nil)
 			return key, err
 		},
 	})

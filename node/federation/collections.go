@@ -208,6 +208,7 @@ func (f *Federation) servePaged(w http.ResponseWriter, r *http.Request, id strin
 		f.sendActivity(w, r, raw, err)
 		return
 	}
+	page = min(page, len(items)/itemsAPage+2) // beyond the end every page is the same empty one
 	from := min((page-1)*itemsAPage, len(items))
 	to := min(from+itemsAPage, len(items))
 	next := ""
@@ -323,7 +324,15 @@ func (f *Federation) serveUpcoming(w http.ResponseWriter, r *http.Request) {
 		f.fail(w, r, err)
 		return
 	}
-	list, err := f.dir.Listings(r.Context(), cid)
+	items, err := f.upcoming.get(r.Context(), f, cid, f.listUpcoming)
+	f.servePaged(w, r, iri+"/upcoming", items, err)
+}
+
+func (f *Federation) listUpcoming(ctx context.Context, cid string) ([]any, error) {
+	list, err := f.dir.Listings(ctx, cid)
+	if err != nil {
+		return nil, err
+	}
 	now := f.now()
 	var events []directory.Record
 	for _, rec := range list {
@@ -336,7 +345,7 @@ func (f *Federation) serveUpcoming(w http.ResponseWriter, r *http.Request) {
 	for i, e := range events {
 		items[i] = e.State.Object
 	}
-	f.servePaged(w, r, iri+"/upcoming", items, err)
+	return items, nil
 }
 
 func endsAfter(l protocol.Listing, now time.Time) bool {
@@ -349,7 +358,11 @@ func endsAfter(l protocol.Listing, now time.Time) bool {
 	return l.End.After(now)
 }
 
-func (f *Federation) countPublic(ctx context.Context, cid string) (n int, err error) {
+func (f *Federation) countPublic(ctx context.Context, cid string) (int, error) {
+	return f.counts.get(ctx, f, cid, f.countListings)
+}
+
+func (f *Federation) countListings(ctx context.Context, cid string) (n int, err error) {
 	err = f.dir.States(ctx, cid, func(s directory.State) bool {
 		if s.Public && !s.Deleted {
 			n++

@@ -16,10 +16,6 @@ import (
 	"github.com/waypost-directory/waypost/protocol/vocab"
 )
 
-// inboxesAtOnce bounds how many activities are worked on at a time; more are
-// asked to come back, so that a flood cannot take the memory.
-const inboxesAtOnce = 64
-
 // signatureMemory is how long a request's signature is remembered: longer than
 // any that is still accepted.
 const signatureMemory = 2 * time.Hour
@@ -31,16 +27,16 @@ const greetBudget = 0
 // bounded, parsed, its signature verified, then through the door. 202 means
 // that it is on disk.
 func (f *Federation) serveInbox(w http.ResponseWriter, r *http.Request) {
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	default:
-		w.Header().Set("Retry-After", "30")
-		f.fail(w, r, protocol.Errorf("inbox", protocol.Unavailable, "", "this node is busy; try again in half a minute"))
+	body, err := readBody(w, r)
+	if err != nil {
+		f.fail(w, r, err)
 		return
 	}
-	res, err := f.receive(r)
+	res, err := f.receive(r, body)
 	if err != nil {
+		if errors.As(err, &busy{}) {
+			w.Header().Set("Retry-After", "30")
+		}
 		f.fail(w, r, err)
 		return
 	}
@@ -48,11 +44,9 @@ func (f *Federation) serveInbox(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusAccepted)
 }
 
-func (f *Federation) receive(r *http.Request) (directory.Result, error) {
-	body, err := readBody(r)
-	if err != nil {
-		return directory.Result{}, err
-	}
+// receive works on one activity, from the moment that its key is looked up in a
+// slot.
+func (f *Federation) receive(r *http.Request, body []byte) (directory.Result, error) {
 	a, err := vocab.ParseActivity(body)
 	if err != nil {
 		return directory.Result{}, err
@@ -61,7 +55,16 @@ func (f *Federation) receive(r *http.Request) (directory.Result, error) {
 	if f.farewell(ctx, a) {
 		return directory.Result{Outcome: directory.Ignored}, nil
 	}
-	verified, signer, err := f.actors.verify(r.WithContext(ctx), body, f.base)
+	release := func() {}
+	defer func() { release() }()
+	verified, signer, err := f.actors.verify(r.WithContext(ctx), body, f.base, func(keyID string) error {
+		give, ok := f.slots.take(f.actors.knows(ctx, keyID), hostOf(keyID))
+		if !ok {
+			return &protocol.Error{Op: "inbox", Kind: protocol.Unavailable, Err: busy{}}
+		}
+		release = give
+		return nil
+	})
 	if err != nil {
 		return directory.Result{}, unverified(a.ID, err)
 	}
@@ -96,7 +99,7 @@ func (f *Federation) greet(r *http.Request) {
 		return
 	}
 	ctx := transport.WithBudget(r.Context(), greetBudget)
-	if _, signer, err := f.actors.verify(r.WithContext(ctx), nil, f.base); err == nil {
+	if _, signer, err := f.actors.verify(r.WithContext(ctx), nil, f.base, func(string) error { return nil }); err == nil {
 		f.heard(ctx, hostOf(signer))
 	}
 }
@@ -121,8 +124,9 @@ func (f *Federation) farewell(ctx context.Context, a protocol.Activity) bool {
 	return errors.Is(err, store.ErrNotFound)
 }
 
-// readBody reads at most what an activity may be, and refuses other types.
-func readBody(r *http.Request) ([]byte, error) {
+// readBody reads at most what an activity may be, in the time that it may take,
+// and refuses other types.
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	const op = "inbox"
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/activity+json" && kind != "application/ld+json" && kind != "application/json" {
@@ -131,13 +135,16 @@ func readBody(r *http.Request) ([]byte, error) {
 	if r.ContentLength > vocab.MaxActivityBytes {
 		return nil, tooLarge()
 	}
+	conn := http.NewResponseController(w)
+	_ = conn.SetReadDeadline(time.Now().Add(bodyTime)) // not a connection: nothing to wait for
 	body, err := io.ReadAll(io.LimitReader(r.Body, vocab.MaxActivityBytes+1))
 	if err != nil {
-		return nil, protocol.Errorf(op, protocol.Invalid, "", "the request broke off: %v", err)
+		return nil, protocol.Errorf(op, protocol.Invalid, "", "the request broke off or took too long")
 	}
 	if len(body) > vocab.MaxActivityBytes {
 		return nil, tooLarge()
 	}
+	_ = conn.SetReadDeadline(time.Time{}) // or it would break off the answer
 	return body, nil
 }
 
@@ -162,7 +169,28 @@ func (f *Federation) fail(w http.ResponseWriter, r *http.Request, err error) {
 	} else {
 		f.log.Info("refused", "path", r.URL.Path, "status", status, "error", err)
 	}
-	http.Error(w, err.Error(), status)
+	http.Error(w, words(err), status)
+}
+
+const internalWords = "internal error; the operator finds the cause in the log"
+
+// words is what a stranger is told of an error: what is wrong with their own
+// document or signature, and nothing of our insides or of what our network
+// finds at other hosts.
+func words(err error) string {
+	var key keyError
+	var fetch *transport.Failure
+	switch {
+	case errors.As(err, &busy{}):
+		return busy{}.Error()
+	case errors.As(err, &key):
+		return "the key could not be fetched"
+	case errors.As(err, &fetch):
+		return "what this refers to could not be fetched"
+	case Status(err) >= 500:
+		return internalWords
+	}
+	return err.Error()
 }
 
 // Status is the HTTP status for an error. It is the one place that decides.

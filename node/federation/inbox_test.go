@@ -9,8 +9,10 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -385,14 +387,14 @@ func (endless) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func TestInbox_AskedToComeBackWhenBusy(t *testing.T) {
+func TestInbox_SlowBodiesKeepNobodyOut(t *testing.T) {
 	h := newHostile(t)
 	stop := make(chan struct{})
 	arrived := make(chan struct{}, 100)
 	x := h.stranger
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for i := range 64 { // each holds a slot as long as its body does not end
+	for i := range 70 {
 		req := request(t, h.base+"/ap/inbox", x.activity(fmt.Sprintf("/x/%d", i), "Like", h.actor), x.signCavage)
 		req = req.WithContext(ctx)
 		req.Body, req.ContentLength = io.NopCloser(&held{arrived: arrived, stop: stop}), -1
@@ -402,20 +404,74 @@ func TestInbox_AskedToComeBackWhenBusy(t *testing.T) {
 			}
 		}()
 	}
-	for range 64 {
+	for range 70 {
 		<-arrived
 	}
-	eventually(t, "the 65th is asked to come back", func() bool {
-		status, _ := h.deliver(t, x.activity("/y", "Like", h.actor), x.signCavage)
-		h.clock.advance(time.Second)
-		return status == http.StatusServiceUnavailable
-	})
+	h.mustDeliver(t, h.create, h.signer)
 	close(stop)
-	eventually(t, "there is room again", func() bool {
-		h.clock.advance(time.Second)
-		status, _ := h.deliver(t, x.activity("/y", "Like", h.actor), x.signCavage)
-		return status == http.StatusAccepted
+}
+
+func TestInbox_StrangersWhoseKeysNeverComeKeepNobodyElseOut(t *testing.T) {
+	h := newHostile(t)
+	x := h.stranger
+	stop, asked := make(chan struct{}), make(chan struct{}, 100)
+	slow := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		select {
+		case <-stop:
+		case <-r.Context().Done():
+		}
+	}))
+	t.Cleanup(slow.Close)
+	var waiting sync.WaitGroup
+	t.Cleanup(func() { close(stop); waiting.Wait() })
+	stranger := func(i int) *http.Request {
+		return request(t, h.base+"/ap/inbox", x.activity(fmt.Sprintf("/x/%d", i), "Like", h.actor), func(req *http.Request, body []byte) error {
+			return httpsig.SignCavage(req, body, fmt.Sprintf("%s/users/%d#main-key", slow.URL, i), x.key, h.clock.Now())
+		})
+	}
+	for i := range 4 {
+		req := stranger(i)
+		waiting.Go(func() {
+			if resp, err := http.DefaultClient.Do(req); err == nil {
+				_ = resp.Body.Close()
+			}
+		})
+	}
+	<-asked // of a host only some are asked at once; the others hold their slots
+	eventually(t, "a fifth of that host is asked to come back", func() bool {
+		resp, err := http.DefaultClient.Do(stranger(5).WithContext(t.Context()))
+		if err != nil {
+			return false
+		}
+		defer resp.Body.Close()
+		words := string(readAll(t, resp.Body))
+		return resp.StatusCode == http.StatusServiceUnavailable && resp.Header.Get("Retry-After") == "30" && strings.Contains(words, "busy")
 	})
+	h.mustDeliver(t, h.create, h.signer)                                // whom we know
+	h.mustDeliver(t, x.activity("/l/1", "Like", h.actor), x.signCavage) // a stranger from elsewhere
+}
+
+func TestInbox_AnswersTellNothingOfOurNetwork(t *testing.T) {
+	h := newHostile(t)
+	x := h.stranger
+	x.docs["/page"] = []byte("<html>inside</html>")
+	for name, keyID := range map[string]string{
+		"nothing listens": "http://127.0.0.1:9/users/robin#main-key",
+		"nothing there":   x.base + "/users/nobody#main-key",
+		"not an actor":    x.base + "/page",
+	} {
+		status, words := h.deliver(t, x.activity("/l/1", "Like", h.actor), func(req *http.Request, body []byte) error {
+			return httpsig.SignCavage(req, body, keyID, x.key, h.clock.Now())
+		})
+		if strings.TrimSpace(words) != "the key could not be fetched" || status != 401 && status != 503 {
+			t.Errorf("%s: got %d %q", name, status, words)
+		}
+	}
+	_, words := h.deliver(t, h.create, unsigned)
+	if !strings.Contains(words, "no Signature header") {
+		t.Errorf("the sender's own mistake is not named: %q", words)
+	}
 }
 
 // held is a body that begins and then waits.
