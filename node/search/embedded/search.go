@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
 	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/waypost-directory/waypost/node/search"
 	"github.com/waypost-directory/waypost/protocol"
@@ -167,7 +168,7 @@ func (x *Index) page(ctx context.Context, q protocol.Query, hits []found, terms 
 			return nil, err
 		}
 		h := &results[i]
-		if err := json.Unmarshal(raw, h); err != nil {
+		if err := jsonv2.Unmarshal(raw, h); err != nil {
 			return nil, fmt.Errorf("listing %d: %w", f.id, err)
 		}
 		r := &x.columns.rows[f.id-1]
