@@ -111,8 +111,8 @@ func (c *crowd) actor(base, path string) map[string]any {
 func (c *crowd) follow(ctx context.Context, p *process) error {
 	var requests []*http.Request
 	group := vocab.GroupIRI(p.base, "hub")
-	for _, host := range c.hosts {
-		for i := range c.followers {
+	for i := range c.followers { // host by host in turn: a node takes few strangers of one host at a time
+		for _, host := range c.hosts {
 			req, err := c.newFollow(ctx, fmt.Sprintf("http://%s/u/reader%d", host, i), group)
 			if err != nil {
 				return err
