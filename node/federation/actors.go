@@ -19,11 +19,13 @@ import (
 
 // Bounds of the cache of other servers' actors.
 const (
-	actorTTL      = 24 * time.Hour
-	refreshEvery  = 5 * time.Minute // how often a failed signature may fetch a key anew
-	failureTTL    = 2 * time.Minute // how long a failed fetch is remembered
-	maxCached     = 500             // actors in memory, each of vocab.MaxActorBytes at most
-	fetchBudget   = 20              // requests that one incoming activity may cause
+	actorTTL            = 24 * time.Hour
+	refreshEvery        = 5 * time.Minute  // how often a failed signature may fetch a key anew
+	refreshAfterFailure = 10 * time.Second // the same when that fetch itself failed
+	failureTTL          = 2 * time.Minute  // how long a failed fetch is remembered
+
+	maxCached     = 500 // actors in memory, each of vocab.MaxActorBytes at most
+	fetchBudget   = 20  // requests that one incoming activity may cause
 	maxCharterDoc = 512 << 10
 )
 
@@ -118,6 +120,9 @@ func (a *Actors) lookup(ctx context.Context, iri string, force bool) (*cachedAct
 		}
 	}
 	got, err := a.fetch(ctx, iri)
+	if err != nil && force {
+		a.mayRefreshSoon(iri)
+	}
 	if err != nil && c != nil && c.err == nil && protocol.KindOf(err) == protocol.Unavailable && !force {
 		return c, nil // stale beats nothing while its server is away
 	}
@@ -138,6 +143,17 @@ func (a *Actors) wantsFetch(iri string, c *cachedActor, now time.Time, force boo
 
 // mayRefresh asks the entry that is in the cache now: another request may have
 // replaced c meanwhile.
+// mayRefreshSoon gives back most of the wait after a forced fetch that brought
+// nothing: a key that was changed while its server was away must not stay
+// unknown for all of it.
+func (a *Actors) mayRefreshSoon(iri string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if c := a.cached[iri]; c != nil {
+		c.refreshed = c.refreshed.Add(refreshAfterFailure - refreshEvery)
+	}
+}
+
 func (a *Actors) mayRefresh(iri string, c *cachedActor, now time.Time) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
