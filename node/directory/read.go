@@ -149,29 +149,36 @@ type Change struct {
 // whose version is above since, lowest first, and the community's last version.
 func (d *Directory) Changes(ctx context.Context, cid string, since uint64, limit int) (changes []Change, last uint64, err error) {
 	err = d.cfg.Store.View(ctx, func(tx store.Tx) error {
-		changes = nil
 		if last, err = lastVersion(tx, cid); err != nil {
 			return err
 		}
-		for item, err := range tx.Scan(store.Range{Prefix: store.ChangePrefix(cid), From: store.ChangeKey(cid, since+1)}) {
-			if err != nil {
-				return err
-			}
-			if len(changes) == limit {
-				return nil
-			}
-			c, ok, err := d.publicChange(tx, cid, string(item.Value))
-			if err != nil {
-				return err
-			}
-			if ok {
-				c.Version = store.KeyNumber(item.Key)
-				changes = append(changes, c)
-			}
-		}
-		return nil
+		r := store.Range{Prefix: store.ChangePrefix(cid), From: store.ChangeKey(cid, since+1)}
+		changes, err = d.publicChanges(tx, cid, r, limit)
+		return err
 	})
 	return changes, last, err
+}
+
+// publicChanges reads the public edits of a range of a community's feed.
+func (d *Directory) publicChanges(tx store.Tx, cid string, r store.Range, limit int) ([]Change, error) {
+	var changes []Change
+	for item, err := range tx.Scan(r) {
+		if err != nil {
+			return nil, err
+		}
+		if len(changes) == limit {
+			break
+		}
+		c, ok, err := d.publicChange(tx, cid, string(item.Value))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			c.Version = store.KeyNumber(item.Key)
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
 }
 
 func (d *Directory) publicChange(tx store.Tx, cid, uid string) (Change, bool, error) {
@@ -199,25 +206,9 @@ func (d *Directory) Newest(ctx context.Context, cid string, before uint64, limit
 	if before != 0 {
 		r.To = store.ChangeKey(cid, before)
 	}
-	err = d.cfg.Store.View(ctx, func(tx store.Tx) error {
-		changes = nil
-		for item, err := range tx.Scan(r) {
-			if err != nil {
-				return err
-			}
-			if len(changes) == limit {
-				return nil
-			}
-			c, ok, err := d.publicChange(tx, cid, string(item.Value))
-			if err != nil {
-				return err
-			}
-			if ok {
-				c.Version = store.KeyNumber(item.Key)
-				changes = append(changes, c)
-			}
-		}
-		return nil
+	err = d.cfg.Store.View(ctx, func(tx store.Tx) (err error) {
+		changes, err = d.publicChanges(tx, cid, r, limit)
+		return err
 	})
 	return changes, err
 }
